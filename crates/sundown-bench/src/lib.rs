@@ -1,0 +1,1 @@
+//! Same-run comparisons with peers and limits.

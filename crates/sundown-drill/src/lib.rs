@@ -1,0 +1,1 @@
+//! Tests shutdown itself: drives real processes and judges how they stop.

@@ -1,0 +1,1 @@
+//! Stops a Rust service without losing anything.
