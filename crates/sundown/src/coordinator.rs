@@ -1,0 +1,329 @@
+//! The coordinator: who takes part, whether it has begun, and the way to run the plan.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OnceCell, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::builder::{Builder, Settings};
+use crate::driver::Driver;
+use crate::notifications::Notifications;
+use crate::phase::Trail;
+use crate::run::Run;
+use crate::run::member::{Kind, Member, MemberId, State};
+use crate::saved::Previous;
+use crate::sync::{Mutex, OnceLock, locked};
+use crate::waiter::{Body, Fallback};
+use crate::watchdog::Watch;
+use crate::work::StillRunning;
+use crate::{
+    Cause, Notification, Phase, PhaseWatch, PlanError, Registration, Report, Shutdown,
+    ShutdownCoordinator, Waiter, Work,
+};
+
+/// Starts and drives one shutdown. One per process; layers see it as a
+/// [`ShutdownCoordinator`].
+///
+/// See the [front page](crate) for how it is used.
+pub struct Coordinator {
+    me: Weak<Coordinator>,
+    pub(crate) settings: Settings,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) token: CancellationToken,
+    pub(crate) run: Mutex<Run>,
+    pub(crate) bodies: Mutex<HashMap<MemberId, Bodies>>,
+    pub(crate) notifications: Arc<Notifications>,
+    pub(crate) trail: watch::Sender<Trail>,
+    pub(crate) work: Work,
+    /// Owned work that had to be aborted.
+    pub(crate) left: Mutex<Vec<StillRunning>>,
+    /// Somebody joined or left: look again.
+    pub(crate) nudge: Notify,
+    /// The second signal came.
+    pub(crate) urgent: Notify,
+    pub(crate) watch: OnceLock<Watch>,
+    cap_nanos: AtomicU64,
+    report: OnceCell<Report>,
+    previous: Option<Previous>,
+}
+
+/// What a member runs, until it is taken to be run.
+pub(crate) struct Bodies {
+    pub(crate) main: Option<Body>,
+    pub(crate) fallback: Option<Body>,
+}
+
+impl Coordinator {
+    /// The name under which all owned work takes part in `drain`, for [`order`](Self::order).
+    pub const OWNED_WORK: &str = "owned work";
+
+    /// Begins to build one; every setting has a default that works.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(settings: Settings, run: Run, previous: Option<Previous>) -> Arc<Self> {
+        let cap = run.plan.cap;
+        let coordinator = Arc::new_cyclic(|me: &Weak<Coordinator>| Coordinator {
+            me: me.clone(),
+            settings,
+            shutdown: Shutdown::new(),
+            token: CancellationToken::new(),
+            run: Mutex::new(run),
+            bodies: Mutex::default(),
+            notifications: Arc::default(),
+            trail: watch::Sender::default(),
+            work: Work::new(me.clone()),
+            left: Mutex::default(),
+            nudge: Notify::new(),
+            urgent: Notify::new(),
+            watch: OnceLock::new(),
+            cap_nanos: AtomicU64::new(0),
+            report: OnceCell::new(),
+            previous,
+        });
+        coordinator.set_cap(cap);
+        coordinator.join_owned_work();
+        coordinator
+    }
+
+    /// Catches the signals that ask the process to stop, on a thread of their own, and arms the
+    /// watchdog that ends the process at the cap. Call it before anything else can fail.
+    ///
+    /// From the first signal on: once runs the plan, twice jumps to `flush`, three times ends the
+    /// process. A signal after a requested shutdown counts as the first.
+    ///
+    /// # Errors
+    ///
+    /// When the signals cannot be caught, or this was called before.
+    pub fn listen_for_signals(&self) -> io::Result<()> {
+        let watch = Watch::start(self.me.clone(), &self.settings.signals)?;
+        self.watch.set(watch).map_err(|_| {
+            io::Error::new(io::ErrorKind::AlreadyExists, "already listening for signals")
+        })
+    }
+
+    /// Draws edges: in every phase in which several of these take part, each starts after the
+    /// one before it has ended, with whatever outcome. Layers never order themselves among their
+    /// siblings; the application does.
+    ///
+    /// # Errors
+    ///
+    /// When the shutdown has begun. Whether the names exist and the order is no cycle, `check`
+    /// says.
+    pub fn order<S: Into<String>>(
+        &self,
+        names: impl IntoIterator<Item = S>,
+    ) -> Result<(), PlanError> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let mut run = locked(&self.run);
+        if self.shutdown.is_shutting_down() {
+            let name = names.join(" → ");
+            return Err(PlanError::PhasePassed { name, phase: "before the shutdown".to_owned() });
+        }
+        run.plan.orders.push(names);
+        Ok(())
+    }
+
+    /// Whether the plan can work: names, cycles, times. Call it when everybody is registered and
+    /// before there is traffic; [`run`](Self::run) looks again.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that cannot work, by name.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let run = locked(&self.run);
+        let has_members = run.members.values().any(|member| member.kind != Kind::Work);
+        if !has_members && self.notifications.is_empty() && !self.work.was_used() {
+            return Err(PlanError::Empty);
+        }
+        run.check()
+    }
+
+    /// Waits for a cause, then runs the plan and reports. It returns within the cap, counted from
+    /// the cause. A plan that `check` would refuse is not run; the report says so, and its exit
+    /// code is 2.
+    ///
+    /// Called again, it answers the same report.
+    ///
+    /// # Cancel safety
+    ///
+    /// Do not drop it in the middle: what the waiters were running would be aborted.
+    pub async fn run(&self) -> Report {
+        self.wait_for_shutdown(None).await
+    }
+
+    /// The same with another cap. `None` is the one the coordinator was built with, by default
+    /// `GRACEFUL_SHUTDOWN_TIMEOUT`.
+    pub async fn wait_for_shutdown(&self, timeout: Option<Duration>) -> Report {
+        self.report
+            .get_or_init(|| async {
+                if let Some(cap) = timeout {
+                    locked(&self.run).plan.cap = cap;
+                    self.set_cap(cap);
+                }
+                match self.check() {
+                    Ok(()) => Driver::new(self).run().await,
+                    Err(error) => self.refuse(&error),
+                }
+            })
+            .await
+            .clone()
+    }
+
+    /// What the process before this one left as its last word, when
+    /// [`report_path`](Builder::report_path) is set and there was one. If it was not
+    /// [clean](Report::is_clean), components have something to recover.
+    pub fn previous_report(&self) -> Option<&Report> {
+        self.previous.as_ref().map(|previous| &previous.report)
+    }
+
+    /// The time the whole plan has.
+    pub fn cap(&self) -> Duration {
+        Duration::from_nanos(self.cap_nanos.load(Ordering::Relaxed))
+    }
+
+    fn set_cap(&self, cap: Duration) {
+        let nanos = u64::try_from(cap.as_nanos()).unwrap_or(u64::MAX);
+        self.cap_nanos.store(nanos, Ordering::Relaxed);
+        if let Some(watch) = self.watch.get() {
+            watch.wake();
+        }
+    }
+
+    fn refuse(&self, error: &PlanError) -> Report {
+        tracing::error!(%error, "the plan cannot be run");
+        let report = self.refused_report(error);
+        self.leave_report(&report);
+        report
+    }
+
+    fn join_owned_work(&self) {
+        let work = self.work.clone();
+        let drained =
+            Waiter::new(Self::OWNED_WORK, |_deadline| async move { work.drained().await });
+        self.join(drained, Some(Kind::Work)).expect("a new plan has `drain`, and nobody in it");
+    }
+
+    fn join(&self, waiter: Waiter, kind: Option<Kind>) -> Result<MemberId, PlanError> {
+        let Waiter { name, phase, least, priority, body, fallback } = waiter;
+        let (usual_phase, usual_kind) = match priority {
+            Some(priority) => (Phase::RELEASE, Kind::Hook(priority)),
+            None => (Phase::DRAIN, Kind::Waiter),
+        };
+        let phase = phase.unwrap_or(usual_phase);
+        let (fallback, fallback_least) = match fallback {
+            Some(Fallback { body, least }) => (Some(body), Some(least)),
+            None => (None, None),
+        };
+        let mut run = locked(&self.run);
+        let member = Member {
+            id: MemberId(0),
+            phase: run.plan.find(&phase, &name)?,
+            name,
+            kind: kind.unwrap_or(usual_kind),
+            least,
+            fallback: fallback_least,
+            state: State::Pending,
+        };
+        let id = run.join(member)?;
+        // Under the same lock: the driver must find the body of whoever it is told to start.
+        locked(&self.bodies).insert(id, Bodies { main: Some(body), fallback });
+        Ok(id)
+    }
+
+    fn leave(&self, id: MemberId) {
+        let left = locked(&self.run).leave(id);
+        if left {
+            let bodies = locked(&self.bodies).remove(&id);
+            drop(bodies);
+            self.nudge.notify_one();
+        }
+    }
+}
+
+impl ShutdownCoordinator for Coordinator {
+    fn register_waiter(&self, waiter: Waiter) -> Result<Registration, PlanError> {
+        let id = self.join(waiter, None)?;
+        self.nudge.notify_one();
+        let me = self.me.clone();
+        Ok(Registration::new(move || {
+            if let Some(me) = me.upgrade() {
+                me.leave(id);
+            }
+        }))
+    }
+
+    fn notify(&self, notification: Notification) -> Registration {
+        let id = self.notifications.add(notification);
+        if let Some(cause) = self.shutdown.cause() {
+            self.notifications.run(cause);
+        }
+        let notifications = self.notifications.clone();
+        Registration::new(move || notifications.remove(id))
+    }
+
+    fn initiate(&self, cause: Cause) -> bool {
+        if !self.shutdown.begin(cause) {
+            return false;
+        }
+        if let Some(watch) = self.watch.get() {
+            watch.wake();
+        }
+        self.token.cancel();
+        if let Some(cause) = self.shutdown.cause() {
+            self.notifications.run(cause);
+        }
+        true
+    }
+
+    fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    fn token(&self) -> CancellationToken {
+        self.token.clone()
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        self.trail.borrow().current()
+    }
+
+    fn phases(&self) -> PhaseWatch {
+        PhaseWatch::new(self.trail.subscribe())
+    }
+
+    fn report(&self) -> Report {
+        match self.report.get() {
+            Some(report) => report.clone(),
+            None => self.report_so_far(),
+        }
+    }
+
+    fn work(&self) -> Work {
+        self.work.clone()
+    }
+}
+
+impl Deref for Coordinator {
+    type Target = dyn ShutdownCoordinator;
+
+    fn deref(&self) -> &Self::Target {
+        self
+    }
+}
+
+impl fmt::Debug for Coordinator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coordinator")
+            .field("cap", &self.cap())
+            .field("cause", &self.shutdown.cause())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,142 @@
+//! Notifications: callbacks run at once when the shutdown begins, each whatever the others do.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use crate::Cause;
+use crate::panics::message_of;
+use crate::sync::{Mutex, locked};
+use crate::waiter::Name;
+
+/// How long the plan waits for one that breaks its promise not to block.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+pub(crate) type Callback = Box<dyn FnOnce(&Cause) + Send>;
+
+/// A callback with a name. See
+/// [`register_notification`](trait.ShutdownCoordinator.html#method.register_notification).
+pub struct Notification {
+    name: Name,
+    callback: Callback,
+}
+
+impl Notification {
+    /// A callback with a name for logs and reports.
+    pub fn new(name: impl Into<Name>, callback: impl FnOnce(&Cause) + Send + 'static) -> Self {
+        Notification { name: name.into(), callback: Box::new(callback) }
+    }
+}
+
+impl fmt::Debug for Notification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notification").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Those registered, and what became of those that were run.
+#[derive(Debug, Default)]
+pub(crate) struct Notifications {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_id: u64,
+    waiting: VecDeque<(u64, Notification)>,
+    records: Vec<Record>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) name: Name,
+    pub(crate) start: Instant,
+    /// When it returned, and what it panicked with if it did.
+    pub(crate) end: Option<(Instant, Option<String>)>,
+}
+
+impl Notifications {
+    pub(crate) fn add(&self, notification: Notification) -> u64 {
+        let mut state = locked(&self.state);
+        let id = state.next_id;
+        state.next_id += 1;
+        state.waiting.push_back((id, notification));
+        id
+    }
+
+    pub(crate) fn remove(&self, id: u64) {
+        let mut state = locked(&self.state);
+        let place = state.waiting.iter().position(|(waiting, _)| *waiting == id);
+        let removed = place.and_then(|place| state.waiting.remove(place));
+        drop(state);
+        drop(removed);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        locked(&self.state).next_id == 0
+    }
+
+    /// Runs those that nobody has run yet. Any number of threads may do so at once: each
+    /// notification is run by one of them.
+    pub(crate) fn run(&self, cause: &Cause) {
+        while let Some((index, callback)) = self.take_next() {
+            let result = catch_unwind(AssertUnwindSafe(|| callback(cause)));
+            let panic = result.err().map(|payload| message_of(&*payload));
+            let mut state = locked(&self.state);
+            let record = &mut state.records[index];
+            if let Some(panic) = &panic {
+                tracing::error!(notification = %record.name, %panic, "notification panicked");
+            }
+            record.end = Some((Instant::now(), panic));
+            drop(state);
+            self.changed.notify_one();
+        }
+    }
+
+    fn take_next(&self) -> Option<(usize, Callback)> {
+        let mut state = locked(&self.state);
+        let (_, Notification { name, callback }) = state.waiting.pop_front()?;
+        state.records.push(Record { name, start: Instant::now(), end: None });
+        Some((state.records.len() - 1, callback))
+    }
+
+    /// Waits until all have run. One that blocks is waited for a moment only, and those behind it
+    /// are run without it.
+    pub(crate) async fn settle(self: &Arc<Self>, cause: &Cause) {
+        loop {
+            let (waiting, running) = self.progress();
+            if waiting == 0 && running.is_empty() {
+                return;
+            }
+            let is_overdue = |(_, start): &(Name, Instant)| start.elapsed() >= PATIENCE;
+            if running.iter().all(is_overdue) {
+                for (name, _) in &running {
+                    tracing::error!(notification = %name, "notification blocks; going on without it");
+                }
+                if waiting == 0 {
+                    return;
+                }
+                let (rest, cause) = (self.clone(), cause.clone());
+                drop(tokio::task::spawn_blocking(move || rest.run(&cause)));
+            }
+            let _ = timeout(PATIENCE, self.changed.notified()).await;
+        }
+    }
+
+    /// How many wait, and which run.
+    fn progress(&self) -> (usize, Vec<(Name, Instant)>) {
+        let state = locked(&self.state);
+        let running = state.records.iter().filter(|record| record.end.is_none());
+        (state.waiting.len(), running.map(|record| (record.name.clone(), record.start)).collect())
+    }
+
+    pub(crate) fn records(&self) -> Vec<Record> {
+        locked(&self.state).records.clone()
+    }
+}

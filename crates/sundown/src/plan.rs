@@ -1,0 +1,266 @@
+//! The plan: phases with their budgets under one cap, the edges the application draws, and the
+//! check that finds what cannot work before there is traffic.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::Phase;
+use crate::phase::Budget;
+use crate::run::member::Member;
+use crate::run::schedule::Schedule;
+
+/// The default cap, the one the first deployments of this pattern used.
+pub(crate) const DEFAULT_CAP: Duration = Duration::from_secs(600);
+/// How long a pod announces before it drains: endpoints need that long to be withdrawn.
+pub(crate) const KUBERNETES_ANNOUNCE: Duration = Duration::from_secs(3);
+const FIXED: Duration = Duration::from_secs(5);
+
+/// Why a plan cannot be run. Each names the culprit and says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The fixed budgets leave nothing for the elastic phase.
+    #[error(
+        "the fixed budgets ({budgets}) need {need:?} of a cap of {cap:?} and leave nothing to \
+         drain in (lower them with `budget`, or raise the cap)"
+    )]
+    BudgetsExceedCap {
+        /// Phase by phase.
+        budgets: String,
+        /// Their sum, with what the last words need.
+        need: Duration,
+        /// The cap.
+        cap: Duration,
+    },
+    /// Nobody takes part.
+    #[error(
+        "the plan is empty: no waiter, hook, notification or owned work is registered, so a \
+         shutdown would lose whatever runs (register what must end well, before `check`)"
+    )]
+    Empty,
+    /// A phase that the plan does not have.
+    #[error(
+        "`{name}` names the phase `{phase}`, which the plan does not have (it has: {known}; add \
+         it with `phase_before` or `phase_after`)"
+    )]
+    UnknownPhase {
+        /// Who names it.
+        name: String,
+        /// The phase.
+        phase: String,
+        /// What there is.
+        known: String,
+    },
+    /// A phase added twice.
+    #[error("the phase `{phase}` is added twice (a phase has one place in the plan)")]
+    DuplicatePhase {
+        /// Its name.
+        phase: String,
+    },
+    /// An edge names nobody.
+    #[error("`{name}` is ordered but nobody registered it (registered: {known})")]
+    UnknownName {
+        /// The name.
+        name: String,
+        /// Who there is.
+        known: String,
+    },
+    /// Two participants of one phase share a name.
+    #[error("`{name}` is registered twice in the phase `{phase}` (names are unique in a phase)")]
+    DuplicateName {
+        /// The name.
+        name: String,
+        /// The phase.
+        phase: String,
+    },
+    /// Edges that lead back to where they came from.
+    #[error("the order of the phase `{phase}` is a cycle: {} (drop one of its edges)", path.join(" → "))]
+    Cycle {
+        /// The phase.
+        phase: String,
+        /// The names on it, the first one again at the end.
+        path: Vec<String>,
+    },
+    /// An edge between two that never share a phase.
+    #[error(
+        "`{before}` is ordered before `{after}`, but they share no phase: phases alone decide \
+         between them (drop the edge, or move one of them)"
+    )]
+    NoSharedPhase {
+        /// Who was to be first.
+        before: String,
+        /// Who was to follow.
+        after: String,
+    },
+    /// Least times that add up to more than the phase has.
+    #[error(
+        "the phase `{phase}` has {budget:?}, but {} need {need:?} one after the other (raise its \
+         budget or the cap, or lower their least times)", path.join(" → ")
+    )]
+    LeastTimes {
+        /// The phase.
+        phase: String,
+        /// The chain that does not fit.
+        path: Vec<String>,
+        /// What it needs.
+        need: Duration,
+        /// What there is.
+        budget: Duration,
+    },
+    /// A waiter in a phase that has no time.
+    #[error(
+        "`{name}` is registered in the phase `{phase}`, which has no time here (give it a \
+         `budget`, or register in another phase)"
+    )]
+    NoTime {
+        /// The waiter.
+        name: String,
+        /// The phase.
+        phase: String,
+    },
+    /// Too late: the phase has passed.
+    #[error("`{name}` came too late: the phase `{phase}` has passed")]
+    PhasePassed {
+        /// Who came.
+        name: String,
+        /// For what.
+        phase: String,
+    },
+}
+
+/// Phases, budgets and edges. Who takes part is not in here: participants come and go.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) cap: Duration,
+    pub(crate) phases: Vec<PlannedPhase>,
+    pub(crate) orders: Vec<Vec<String>>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedPhase {
+    pub(crate) phase: Phase,
+    pub(crate) budget: Budget,
+}
+
+impl Plan {
+    /// The four standard phases with their standard budgets.
+    pub(crate) fn standard(cap: Duration, announce: Duration) -> Self {
+        let fixed = |phase, budget| PlannedPhase { phase, budget: Budget::Fixed(budget) };
+        let phases = vec![
+            fixed(Phase::ANNOUNCE, announce),
+            PlannedPhase { phase: Phase::DRAIN, budget: Budget::Elastic },
+            fixed(Phase::FLUSH, FIXED),
+            fixed(Phase::RELEASE, FIXED),
+        ];
+        Plan { cap, phases, orders: Vec::new() }
+    }
+
+    /// What is kept back at the end of the cap for the last words: report, alerts.
+    pub(crate) fn reserve(&self) -> Duration {
+        (self.cap / 50).clamp(Duration::from_millis(10), Duration::from_millis(250))
+    }
+
+    /// When, counted from the start of the shutdown, a phase must have ended whatever happens.
+    pub(crate) fn latest_end(&self, phase: usize) -> Duration {
+        let later: Duration = self.phases[phase + 1..].iter().map(fixed_part).sum();
+        self.cap.saturating_sub(self.reserve() + later)
+    }
+
+    /// The time a phase is sure to have, even when every phase before it uses all of its own.
+    pub(crate) fn guaranteed(&self, phase: usize) -> Duration {
+        match self.phases[phase].budget {
+            Budget::Fixed(budget) => budget,
+            Budget::Elastic => {
+                let fixed: Duration = self.phases.iter().map(fixed_part).sum();
+                self.cap.saturating_sub(self.reserve() + fixed)
+            }
+        }
+    }
+
+    pub(crate) fn position(&self, phase: &Phase) -> Option<usize> {
+        self.phases.iter().position(|planned| planned.phase == *phase)
+    }
+
+    /// Where a participant's phase stands in the plan.
+    pub(crate) fn find(&self, phase: &Phase, name: &str) -> Result<usize, PlanError> {
+        self.position(phase).ok_or_else(|| PlanError::UnknownPhase {
+            name: name.to_owned(),
+            phase: phase.to_string(),
+            known: join(self.phases.iter().map(|planned| planned.phase.name())),
+        })
+    }
+
+    /// That the fixed budgets leave something to drain in.
+    pub(crate) fn check_budgets(&self) -> Result<(), PlanError> {
+        let need = self.phases.iter().map(fixed_part).sum::<Duration>() + self.reserve();
+        if need < self.cap {
+            return Ok(());
+        }
+        let budgets = self.phases.iter().filter(|planned| !fixed_part(planned).is_zero());
+        Err(PlanError::BudgetsExceedCap {
+            budgets: budgets
+                .map(|planned| format!("{} {:?}", planned.phase, fixed_part(planned)))
+                .collect::<Vec<_>>()
+                .join(" + "),
+            need,
+            cap: self.cap,
+        })
+    }
+
+    /// Everything that can be known before the shutdown: names, cycles, least times.
+    pub(crate) fn check(&self, members: &[&Member]) -> Result<(), PlanError> {
+        self.check_budgets()?;
+        self.check_names(members)?;
+        (0..self.phases.len()).try_for_each(|phase| self.check_phase(phase, members))
+    }
+
+    fn check_names(&self, members: &[&Member]) -> Result<(), PlanError> {
+        let names: BTreeSet<&str> = members.iter().map(|member| &*member.name).collect();
+        let phases_of = |name: &str| -> BTreeSet<usize> {
+            members.iter().filter(|m| m.name == name).map(|m| m.phase).collect()
+        };
+        for order in &self.orders {
+            if let Some(name) = order.iter().find(|name| !names.contains(name.as_str())) {
+                let known = join(names.iter().copied());
+                return Err(PlanError::UnknownName { name: name.clone(), known });
+            }
+            for pair in order.windows(2) {
+                if phases_of(&pair[0]).is_disjoint(&phases_of(&pair[1])) {
+                    let [before, after] = [&pair[0], &pair[1]].map(String::clone);
+                    return Err(PlanError::NoSharedPhase { before, after });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One phase: no cycle, and its least times fit.
+    pub(crate) fn check_phase(&self, phase: usize, members: &[&Member]) -> Result<(), PlanError> {
+        let here: Vec<&Member> = members.iter().copied().filter(|m| m.phase == phase).collect();
+        let schedule = Schedule::new(self, phase, &here)?;
+        let budget = self.guaranteed(phase);
+        let name = self.phases[phase].phase.to_string();
+        if let Some(first) = here.iter().find(|_| budget.is_zero()) {
+            return Err(PlanError::NoTime { name: first.name.to_string(), phase: name });
+        }
+        let (need, path) = schedule.least_path(&here);
+        if need > budget {
+            return Err(PlanError::LeastTimes { phase: name, path, need, budget });
+        }
+        Ok(())
+    }
+}
+
+fn fixed_part(planned: &PlannedPhase) -> Duration {
+    match planned.budget {
+        Budget::Fixed(budget) => budget,
+        Budget::Elastic => Duration::ZERO,
+    }
+}
+
+fn join<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+}

@@ -1,0 +1,311 @@
+//! One run of the plan as a pure machine: events in, actions out, no clock and no await.
+//!
+//! The driver tells it what happened and when, does what it answers, and decides nothing.
+
+pub(crate) mod active;
+pub(crate) mod member;
+pub(crate) mod schedule;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use self::active::Active;
+use self::member::{At, Fault, Leg, Member, MemberEvent, MemberId, State};
+use crate::plan::{Plan, PlanError};
+use crate::waiter::Name;
+use crate::{HandedBack, Phase};
+
+/// Where the run stands.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    Running,
+    In(Box<Active>),
+    Ended { at: At },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The shutdown was initiated. `hold` says how long to announce at least.
+    Begin { hold: Duration },
+    /// A member's body, or its fallback, came to an end.
+    Returned { id: MemberId, leg: Leg, result: Result<HandedBack, Fault> },
+    /// Time has passed.
+    Tick,
+    /// The second signal: cut short whatever comes before `flush`.
+    Escalate,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Tell the subscribers.
+    Enter { phase: Phase, until: At },
+    /// Run this leg of a member until then.
+    Start { id: MemberId, leg: Leg, until: At },
+    /// Stop whatever this member is running.
+    Abort { id: MemberId },
+    /// A member has ended: log it, count it, alert.
+    Settled { id: MemberId },
+    /// So much of the phase's time is gone, and these are still running.
+    Mark { phase: Phase, mark: Mark },
+    /// A phase has ended.
+    Leave { phase: Phase, took: Duration },
+    /// Nothing is left to do.
+    Finish,
+}
+
+/// Who was still running when a share of a phase's time was gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) percent: u8,
+    pub(crate) blocking: Vec<(Name, Duration)>,
+}
+
+/// What is remembered of a phase that was entered or passed over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PhaseRecord {
+    pub(crate) start: Option<At>,
+    pub(crate) until: Option<At>,
+    pub(crate) end: Option<At>,
+    pub(crate) marks: Vec<Mark>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) plan: Plan,
+    pub(crate) members: BTreeMap<MemberId, Member>,
+    pub(crate) records: Vec<PhaseRecord>,
+    pub(crate) stage: Stage,
+    pub(crate) escalated: Option<At>,
+    names: HashSet<(usize, Name)>,
+    next_id: u64,
+}
+
+impl Run {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let records = vec![PhaseRecord::default(); plan.phases.len()];
+        Run {
+            plan,
+            members: BTreeMap::new(),
+            records,
+            stage: Stage::Running,
+            escalated: None,
+            names: HashSet::new(),
+            next_id: 0,
+        }
+    }
+
+    /// Whether the plan, with everybody who is in it now, can work.
+    pub(crate) fn check(&self) -> Result<(), PlanError> {
+        self.plan.check(&self.members.values().collect::<Vec<_>>())
+    }
+
+    /// The table of the run's stages.
+    pub(crate) fn next(&mut self, at: At, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match (&mut self.stage, event) {
+            (Stage::Running, Event::Begin { hold }) => self.enter(0, at, hold, &mut actions),
+            (Stage::In(_), Event::Returned { id, leg, result }) => {
+                self.step(id, at, MemberEvent::Returned { leg, result }, &mut actions);
+            }
+            (Stage::In(_), Event::Tick) => {}
+            (Stage::In(_), Event::Escalate) => self.escalate(at, &mut actions),
+            (Stage::Running, Event::Returned { .. } | Event::Tick | Event::Escalate)
+            | (Stage::In(_), Event::Begin { .. })
+            | (
+                Stage::Ended { .. },
+                Event::Begin { .. } | Event::Returned { .. } | Event::Tick | Event::Escalate,
+            ) => {}
+        }
+        self.advance(at, &mut actions);
+        actions
+    }
+
+    /// When the next [`Event::Tick`] is due, if nothing else happens before.
+    pub(crate) fn wake_at(&self) -> Option<At> {
+        match &self.stage {
+            Stage::In(active) => active.wake_at(),
+            Stage::Running | Stage::Ended { .. } => None,
+        }
+    }
+
+    /// Adds a member; `member.id` is assigned here.
+    pub(crate) fn join(&mut self, mut member: Member) -> Result<MemberId, PlanError> {
+        let phase = member.phase;
+        let key = (phase, member.name.clone());
+        let name = || (member.name.to_string(), self.plan.phases[phase].phase.to_string());
+        if self.has_passed(phase) {
+            let (name, phase) = name();
+            return Err(PlanError::PhasePassed { name, phase });
+        }
+        if self.names.contains(&key) {
+            let (name, phase) = name();
+            return Err(PlanError::DuplicateName { name, phase });
+        }
+        member.id = MemberId(self.next_id);
+        if !matches!(self.stage, Stage::Running) {
+            // Nobody calls `check` any more: a late-comer must not break what was checked.
+            let all: Vec<&Member> = self.members.values().chain([&member]).collect();
+            self.plan.check_phase(phase, &all)?;
+        }
+        let id = member.id;
+        self.next_id += 1;
+        self.names.insert(key);
+        self.members.insert(id, member);
+        self.reschedule(phase);
+        Ok(id)
+    }
+
+    /// Takes a member out that has not started yet; answers whether it did.
+    pub(crate) fn leave(&mut self, id: MemberId) -> bool {
+        let Some(member) = self.members.get(&id) else { return false };
+        if member.state != State::Pending {
+            return false;
+        }
+        let phase = member.phase;
+        self.names.remove(&(phase, member.name.clone()));
+        self.members.remove(&id);
+        self.reschedule(phase);
+        true
+    }
+
+    fn has_passed(&self, phase: usize) -> bool {
+        match &self.stage {
+            Stage::Running => false,
+            Stage::In(active) => phase < active.phase,
+            Stage::Ended { .. } => true,
+        }
+    }
+
+    fn reschedule(&mut self, phase: usize) {
+        if let Stage::In(active) = &mut self.stage
+            && active.phase == phase
+        {
+            active.reschedule(&self.plan, &self.members);
+        }
+    }
+
+    /// Does everything that is due at this instant, phase by phase.
+    fn advance(&mut self, at: At, actions: &mut Vec<Action>) {
+        loop {
+            self.mark(at, actions);
+            self.expire(at, actions);
+            self.start_ready(at, actions);
+            let Stage::In(active) = &self.stage else { return };
+            if !active.is_over(at) {
+                return;
+            }
+            let phase = active.phase;
+            self.close(phase, at, actions);
+            self.enter(phase + 1, at, Duration::ZERO, actions);
+        }
+    }
+
+    /// Says who is still running when another share of the phase's time has gone.
+    fn mark(&mut self, at: At, actions: &mut Vec<Action>) {
+        if let Stage::In(active) = &mut self.stage
+            && let Some(mark) = active.mark_due(at, &self.members)
+        {
+            let phase = self.plan.phases[active.phase].phase.clone();
+            self.records[active.phase].marks.push(mark.clone());
+            actions.push(Action::Mark { phase, mark });
+        }
+    }
+
+    /// Ends every leg whose deadline has come.
+    fn expire(&mut self, at: At, actions: &mut Vec<Action>) {
+        while let Stage::In(active) = &mut self.stage
+            && let Some(id) = active.pop_expired(at)
+        {
+            self.step(id, at, MemberEvent::DeadlinePassed, actions);
+        }
+    }
+
+    /// Starts everybody whose predecessors have ended, whatever their outcome.
+    fn start_ready(&mut self, at: At, actions: &mut Vec<Action>) {
+        while let Stage::In(active) = &mut self.stage
+            && let Some((id, slot)) = active.pop_ready()
+        {
+            let event = if at < slot.last {
+                MemberEvent::Start { until: slot.until.max(at), last: slot.last }
+            } else {
+                MemberEvent::Skip { why: "no time was left for it".to_owned() }
+            };
+            self.step(id, at, event, actions);
+        }
+    }
+
+    /// One member's transition, and what follows from it.
+    fn step(&mut self, id: MemberId, at: At, event: MemberEvent, actions: &mut Vec<Action>) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut member.state, State::Pending);
+        let was_until = before.until();
+        let had_ended = before.has_ended();
+        let cuts = matches!(event, MemberEvent::DeadlinePassed | MemberEvent::Abort);
+        member.state = before.next(at, event, member.fallback.is_some());
+        let until = member.state.until();
+        let ended_now = member.state.has_ended() && !had_ended;
+        if cuts && was_until.is_some() {
+            actions.push(Action::Abort { id });
+        }
+        if let Stage::In(active) = &mut self.stage {
+            active.retime(id, was_until, until);
+            if ended_now {
+                active.settle(id);
+            }
+        }
+        match &member.state {
+            State::Running { until, .. } if was_until.is_none() => {
+                actions.push(Action::Start { id, leg: Leg::Main, until: *until });
+            }
+            State::FallingBack { until, .. } if was_until != Some(*until) => {
+                actions.push(Action::Start { id, leg: Leg::Fallback, until: *until });
+            }
+            State::Ended { .. } if ended_now => actions.push(Action::Settled { id }),
+            State::Pending
+            | State::Running { .. }
+            | State::FallingBack { .. }
+            | State::Ended { .. } => {}
+        }
+    }
+
+    fn escalate(&mut self, at: At, actions: &mut Vec<Action>) {
+        let Stage::In(active) = &self.stage else { return };
+        let current = active.phase;
+        let flush = self.plan.position(&Phase::FLUSH).expect("every plan has the standard phases");
+        self.escalated.get_or_insert(at);
+        if current >= flush {
+            return;
+        }
+        let cut = |member: &&Member| (current..flush).contains(&member.phase);
+        let ids: Vec<_> = self.members.values().filter(cut).map(|member| member.id).collect();
+        for id in ids {
+            self.step(id, at, MemberEvent::Abort, actions);
+        }
+        self.close(current, at, actions);
+        self.enter(flush, at, Duration::ZERO, actions);
+    }
+
+    fn close(&mut self, phase: usize, at: At, actions: &mut Vec<Action>) {
+        let record = &mut self.records[phase];
+        record.end = Some(at);
+        let took = at.saturating_sub(record.start.unwrap_or(at));
+        actions.push(Action::Leave { phase: self.plan.phases[phase].phase.clone(), took });
+    }
+
+    fn enter(&mut self, phase: usize, at: At, hold: Duration, actions: &mut Vec<Action>) {
+        if phase == self.plan.phases.len() {
+            self.stage = Stage::Ended { at };
+            actions.push(Action::Finish);
+            return;
+        }
+        let active = Active::new(&self.plan, phase, at, hold, &self.members);
+        let record = &mut self.records[phase];
+        record.start = Some(at);
+        record.until = Some(active.until);
+        let planned = self.plan.phases[phase].phase.clone();
+        actions.push(Action::Enter { phase: planned, until: active.until });
+        self.stage = Stage::In(Box::new(active));
+    }
+}

@@ -1,0 +1,181 @@
+//! One phase's schedule: who waits for whom, and the deadline of each, reckoned backwards from
+//! the end of the phase so that nobody starves its successors.
+
+use std::time::Duration;
+
+use super::member::{At, Kind, Member, MemberId};
+use crate::dag::{Cycle, Dag};
+use crate::plan::{Plan, PlanError};
+
+/// What one that declares no least time is granted at the most when it has a predecessor.
+const GRANT: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    pub(crate) ids: Vec<MemberId>,
+    pub(crate) dag: Dag,
+}
+
+/// When a member must be done: its body, and its fallback after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) until: At,
+    pub(crate) last: At,
+}
+
+impl Schedule {
+    /// The graph of one phase's members: the application's edges, then hooks by priority.
+    pub(crate) fn new(plan: &Plan, phase: usize, here: &[&Member]) -> Result<Self, PlanError> {
+        let mut edges = application_edges(plan, here);
+        edges.extend(hook_edges(here));
+        let dag = Dag::new(here.len(), edges).map_err(|Cycle(path)| {
+            let back_to_start = path.iter().chain(path.first());
+            PlanError::Cycle {
+                phase: plan.phases[phase].phase.to_string(),
+                path: back_to_start.map(|&i| here[i].name.to_string()).collect(),
+            }
+        })?;
+        Ok(Schedule { ids: here.iter().map(|member| member.id).collect(), dag })
+    }
+
+    /// The chain whose declared least times add up to the most.
+    pub(crate) fn least_path(&self, here: &[&Member]) -> (Duration, Vec<String>) {
+        let (need, path) = self.dag.critical_path(&declared(here));
+        (need, path.iter().map(|&i| here[i].name.to_string()).collect())
+    }
+
+    /// Everybody's deadlines in a phase that runs from `start` to `end`.
+    ///
+    /// Declared least times are kept exactly. Of the time that is left over, those who declared
+    /// none are granted a little, never more than half of it in all, so that whoever comes last
+    /// in a line of silent ones can still do something.
+    pub(crate) fn slots(&self, here: &[&Member], start: At, end: At) -> Vec<Slot> {
+        let window = end.saturating_sub(start);
+        let (need, _) = self.dag.critical_path(&declared(here));
+        let silent: Vec<Duration> =
+            here.iter().map(|member| Duration::from_nanos(silent_legs(member))).collect();
+        let (longest, _) = self.dag.critical_path(&silent);
+        let lines = u32::try_from(longest.as_nanos()).unwrap_or(u32::MAX).max(1);
+        let grant = GRANT.min(window.saturating_sub(need) / lines.saturating_mul(2));
+
+        let weight: Vec<Duration> = here
+            .iter()
+            .map(|member| own_least(member, grant) + fallback_least(member, grant))
+            .collect();
+        let after = self.dag.chain_after(&weight);
+        here.iter()
+            .zip(after)
+            .map(|(member, after)| {
+                let last = end.saturating_sub(after);
+                Slot { until: last.saturating_sub(fallback_least(member, grant)), last }
+            })
+            .collect()
+    }
+}
+
+fn declared(here: &[&Member]) -> Vec<Duration> {
+    here.iter().map(|member| member.least + member.fallback.unwrap_or_default()).collect()
+}
+
+fn silent_legs(member: &Member) -> u64 {
+    u64::from(member.least.is_zero()) + u64::from(member.fallback.is_some_and(|l| l.is_zero()))
+}
+
+fn own_least(member: &Member, grant: Duration) -> Duration {
+    if member.least.is_zero() { grant } else { member.least }
+}
+
+fn fallback_least(member: &Member, grant: Duration) -> Duration {
+    match member.fallback {
+        None => Duration::ZERO,
+        Some(least) if least.is_zero() => grant,
+        Some(least) => least,
+    }
+}
+
+/// Each order holds for those of its names that are in this phase.
+fn application_edges(plan: &Plan, here: &[&Member]) -> Vec<(usize, usize)> {
+    let place = |name: &String| here.iter().position(|member| member.name == *name);
+    let mut edges = Vec::new();
+    for order in &plan.orders {
+        let present: Vec<usize> = order.iter().filter_map(place).collect();
+        edges.extend(present.windows(2).map(|pair| (pair[0], pair[1])));
+    }
+    edges
+}
+
+/// Hooks run one by one in the order of priority, then of registration, after all waiters.
+fn hook_edges(here: &[&Member]) -> Vec<(usize, usize)> {
+    let mut hooks: Vec<_> = here
+        .iter()
+        .enumerate()
+        .filter_map(|(i, member)| match member.kind {
+            Kind::Hook(priority) => Some((priority, member.id, i)),
+            Kind::Waiter | Kind::Work => None,
+        })
+        .collect();
+    hooks.sort_unstable();
+    let Some(&(_, _, first)) = hooks.first() else { return Vec::new() };
+    let waiters = here.iter().enumerate().filter(|(_, m)| !matches!(m.kind, Kind::Hook(_)));
+    let mut edges: Vec<_> = waiters.map(|(i, _)| (i, first)).collect();
+    edges.extend(hooks.windows(2).map(|pair| (pair[0].2, pair[1].2)));
+    edges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::member::State;
+    use crate::{Priority, phase::Budget};
+
+    fn member(id: u64, name: &'static str, least: u64) -> Member {
+        Member {
+            id: MemberId(id),
+            name: name.into(),
+            phase: 0,
+            kind: Kind::Waiter,
+            least: Duration::from_millis(least),
+            fallback: None,
+            state: State::Pending,
+        }
+    }
+
+    fn slots(orders: &[&[&str]], members: &[Member], window: u64) -> Vec<u128> {
+        let mut plan = Plan::standard(Duration::from_secs(60), Duration::ZERO);
+        plan.phases[0].budget = Budget::Fixed(Duration::from_millis(window));
+        plan.orders = orders.iter().map(|o| o.iter().map(ToString::to_string).collect()).collect();
+        let here: Vec<&Member> = members.iter().collect();
+        let schedule = Schedule::new(&plan, 0, &here).expect("no cycle");
+        let slots = schedule.slots(&here, Duration::ZERO, Duration::from_millis(window));
+        slots.iter().map(|slot| slot.until.as_millis()).collect()
+    }
+
+    #[test]
+    fn a_predecessor_leaves_the_least_times_of_all_that_follow() {
+        let members = [member(0, "web", 0), member(1, "tasks", 3000), member(2, "db", 2000)];
+        assert_eq!(slots(&[&["web", "tasks", "db"]], &members, 10_000), [5000, 8000, 10_000]);
+    }
+
+    #[test]
+    fn silent_successors_are_granted_a_little() {
+        let members = [member(0, "a", 0), member(1, "b", 0), member(2, "c", 0)];
+        assert_eq!(slots(&[&["a", "b", "c"]], &members, 10_000), [9000, 9500, 10_000]);
+        assert_eq!(slots(&[&["a", "b", "c"]], &members, 60), [40, 50, 60]);
+    }
+
+    #[test]
+    fn a_fallback_has_time_of_its_own() {
+        let mut saver = member(0, "save", 0);
+        saver.fallback = Some(Duration::from_millis(700));
+        assert_eq!(slots(&[], &[saver], 1000), [300]);
+    }
+
+    #[test]
+    fn hooks_come_after_waiters_and_by_priority() {
+        let mut late = member(0, "late", 100);
+        late.kind = Kind::Hook(Priority::Cleanup);
+        let mut first = member(1, "first", 10);
+        first.kind = Kind::Hook(Priority::Critical);
+        assert_eq!(slots(&[], &[late, first, member(2, "waiter", 0)], 1000), [1000, 900, 890]);
+    }
+}

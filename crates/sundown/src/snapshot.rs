@@ -1,0 +1,202 @@
+//! Turns the state of a run into a report, at its end or in the middle of it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+use crate::notifications::Record;
+use crate::report::{Blocked, Force, LeftWork, NotificationReport, PhaseReport, Process, Verdict};
+use crate::run::member::{At, Kind, Member, State};
+use crate::run::{Run, Stage};
+use crate::sync::locked;
+use crate::work::StillRunning;
+use crate::{Coordinator, Exit, Outcome, PlanError, Report, WaiterReport};
+
+impl Coordinator {
+    /// What happened so far; the last word once the run has ended.
+    pub(crate) fn report_so_far(&self) -> Report {
+        self.report_of(&locked(&self.run), locked(&self.left).clone(), None)
+    }
+
+    /// The report of a process that is being ended by force. Waits for no lock: whoever holds one
+    /// may never run again.
+    pub(crate) fn forced_report(&self, by: Force) -> Report {
+        let patience = (0..20).find_map(|_| match self.run.try_lock() {
+            Ok(run) => Some(run),
+            Err(_) => {
+                std::thread::park_timeout(Duration::from_millis(1));
+                None
+            }
+        });
+        let left = self.work.try_running().unwrap_or_default();
+        let Some(run) = patience else {
+            let mut report = Report { cause: self.shutdown.cause().cloned(), ..Report::running() };
+            report.left = left.into_iter().map(LeftWork::from).collect();
+            return forced(report, by);
+        };
+        forced(self.report_of(&run, left, Some(by)), by)
+    }
+
+    pub(crate) fn refused_report(&self, error: &PlanError) -> Report {
+        Report {
+            verdict: Verdict::Refused { error: error.to_string() },
+            exit_code: Exit::Usage.code(),
+            cap: self.cap(),
+            ..Report::running()
+        }
+    }
+
+    fn report_of(&self, run: &Run, left: Vec<StillRunning>, force: Option<Force>) -> Report {
+        let began = self.shutdown.began();
+        let now = match (&run.stage, began) {
+            (Stage::Ended { at }, _) => *at,
+            (_, Some(began)) => began.at.elapsed(),
+            (_, None) => Duration::ZERO,
+        };
+        let shows = |member: &&Member| member.kind != Kind::Work || self.work.was_used();
+        let phases = run.plan.phases.iter().zip(&run.records).enumerate();
+        let phases = phases.map(|(index, (planned, record))| PhaseReport {
+            name: planned.phase.to_string(),
+            start: record.start,
+            deadline: record.until,
+            end: record.end,
+            waiters: run
+                .members
+                .values()
+                .filter(|member| member.phase == index)
+                .filter(shows)
+                .map(|member| self.waiter_report(member, now, force))
+                .collect(),
+            blocked: record
+                .marks
+                .iter()
+                .map(|mark| Blocked {
+                    percent: mark.percent,
+                    by: mark.blocking.iter().map(|(name, _)| name.to_string()).collect(),
+                })
+                .collect(),
+        });
+        let mut report = Report {
+            process: Process::this(),
+            cause: began.map(|began| began.cause.clone()),
+            began_unix_ms: began.map(|began| wall_clock_at(began.at)),
+            cap: self.cap(),
+            elapsed: now,
+            escalated: run.escalated,
+            phases: phases.collect(),
+            notifications: began
+                .map(|began| self.notification_reports(began.at))
+                .unwrap_or_default(),
+            left: left.into_iter().map(LeftWork::from).collect(),
+            ..Report::running()
+        };
+        if let Stage::Ended { .. } = run.stage {
+            self.judge(&mut report);
+        }
+        report
+    }
+
+    /// The verdict over a run that came to its end.
+    fn judge(&self, report: &mut Report) {
+        let is_bad = report.trouble().next().is_some()
+            || report.notifications.iter().any(|note| !note.outcome.is_good());
+        let exit = if is_bad {
+            Exit::Failed
+        } else if self.settings.tells_interrupted && report.handed_back() > 0 {
+            Exit::Interrupted
+        } else {
+            Exit::Clean
+        };
+        report.verdict = if is_bad { Verdict::Failed } else { Verdict::Clean };
+        report.exit_code = exit.code();
+    }
+
+    pub(crate) fn waiter_report(
+        &self,
+        member: &Member,
+        now: At,
+        force: Option<Force>,
+    ) -> WaiterReport {
+        let mut report = WaiterReport {
+            name: member.name.to_string(),
+            hook: match member.kind {
+                Kind::Hook(priority) => Some(priority),
+                Kind::Waiter | Kind::Work => None,
+            },
+            start: None,
+            deadline: None,
+            end: None,
+            outcome: None,
+            detail: None,
+            handed_back: 0,
+        };
+        match &member.state {
+            State::Pending => {
+                report.outcome = force.map(|_| Outcome::Skipped);
+                report.detail = force.map(|_| "the plan did not get to it".to_owned());
+            }
+            State::Running { since, until, .. } => {
+                report.start = Some(*since);
+                report.deadline = Some(*until);
+                report.outcome = force.map(cut_off);
+            }
+            State::FallingBack { since, until, fault } => {
+                report.start = Some(*since);
+                report.deadline = Some(*until);
+                report.outcome = force.map(cut_off);
+                report.detail = Some(format!("{fault}; in its fallback"));
+            }
+            State::Ended { since, until, at, end } => {
+                report.start = *since;
+                report.deadline = *until;
+                report.end = Some(*at);
+                report.outcome = Some(end.outcome);
+                report.detail = end.detail.clone();
+                report.handed_back = end.handed_back.0;
+            }
+        }
+        if force.is_some() && report.end.is_none() && report.start.is_some() {
+            report.end = Some(now);
+        }
+        report
+    }
+
+    fn notification_reports(&self, began: Instant) -> Vec<NotificationReport> {
+        let report = |Record { name, start, end }: Record| NotificationReport {
+            name: name.to_string(),
+            outcome: match &end {
+                None => Outcome::TimedOut,
+                Some((_, None)) => Outcome::Done,
+                Some((_, Some(_))) => Outcome::Panicked,
+            },
+            start: start.saturating_duration_since(began),
+            took: end.as_ref().map(|(at, _)| at.saturating_duration_since(start)),
+            detail: end.and_then(|(_, panic)| panic),
+        };
+        self.notifications.records().into_iter().map(report).collect()
+    }
+}
+
+fn forced(report: Report, by: Force) -> Report {
+    Report { verdict: Verdict::Forced { by }, exit_code: Exit::Forced.code(), ..report }
+}
+
+fn cut_off(by: Force) -> Outcome {
+    match by {
+        Force::Cap => Outcome::TimedOut,
+        Force::ThirdSignal => Outcome::Aborted,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a person reads when it began")]
+fn wall_clock_at(instant: Instant) -> u64 {
+    let at = SystemTime::now().checked_sub(instant.elapsed());
+    let since = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl From<StillRunning> for LeftWork {
+    fn from(work: StillRunning) -> Self {
+        LeftWork { name: work.name.to_string(), age: work.age, on_thread: work.on_thread }
+    }
+}

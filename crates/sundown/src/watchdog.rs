@@ -1,0 +1,221 @@
+//! The threads that need no runtime: one catches signals and ends the process at the cap, one
+//! begins the shutdown, one writes the last words.
+//!
+//! The watching thread runs no code of the application, waits for no lock that such code could
+//! hold and writes to nothing, so nothing can hold it. What may block, notifications and files,
+//! is done by the other two.
+
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::low_level;
+
+use crate::alert::Alert;
+use crate::report::Force;
+use crate::signals::{Source, Wake};
+use crate::sync::OnceLock;
+use crate::{Cause, Coordinator, Exit, ShutdownCoordinator, Signal};
+
+/// How long the end of the process waits for the last words.
+const LAST_WORDS: Duration = Duration::from_millis(40);
+const STACK: usize = 256 * 1024;
+
+/// The coordinator's side of the watching thread.
+pub(crate) struct Watch {
+    wake: Wake,
+    ended: Arc<OnceLock<(Instant, Exit)>>,
+}
+
+impl Watch {
+    /// Catches the signals and starts the threads.
+    pub(crate) fn start(coordinator: Weak<Coordinator>, signals: &[Signal]) -> io::Result<Self> {
+        let (source, wake) = Source::register(signals)?;
+        let ended = Arc::new(OnceLock::new());
+        let begin = spawn_beginner(coordinator.clone())?;
+        let scribe = spawn_scribe(coordinator.clone())?;
+        let watcher =
+            Watcher { coordinator, source, begin, scribe, ended: ended.clone(), received: 0 };
+        spawn("sundown-watch", move || watcher.watch())?;
+        Ok(Watch { wake, ended })
+    }
+
+    /// Something that the thread's next alarm depends on has changed.
+    pub(crate) fn wake(&self) {
+        self.wake.wake();
+    }
+
+    /// The plan has ended. From now on the process has its linger to be gone.
+    pub(crate) fn has_ended(&self, exit: Exit) {
+        let _ = self.ended.set((Instant::now(), exit));
+        self.wake();
+    }
+}
+
+/// What a signal does, by how many came before and where the shutdown stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rung {
+    Begin,
+    Escalate,
+    Leave,
+}
+
+fn rung(received: u8, has_ended: bool) -> Rung {
+    match (received, has_ended) {
+        (_, true) => Rung::Leave,
+        (0 | 1, false) => Rung::Begin,
+        (2, false) => Rung::Escalate,
+        (3.., false) => Rung::Leave,
+    }
+}
+
+struct Watcher {
+    coordinator: Weak<Coordinator>,
+    source: Source,
+    begin: SyncSender<Signal>,
+    scribe: Scribe,
+    ended: Arc<OnceLock<(Instant, Exit)>>,
+    received: u8,
+}
+
+impl Watcher {
+    fn watch(mut self) {
+        loop {
+            let alarm = self.alarm();
+            if let Some((at, end)) = alarm
+                && Instant::now() >= at
+            {
+                self.end_process(end);
+            }
+            let timeout = alarm.map(|(at, _)| at.saturating_duration_since(Instant::now()));
+            for signal in self.source.wait(timeout) {
+                self.on_signal(signal);
+            }
+        }
+    }
+
+    /// When the process is to be ended, if nothing changes, and how.
+    fn alarm(&self) -> Option<(Instant, End)> {
+        let coordinator = self.coordinator.upgrade()?;
+        if let Some((at, exit)) = self.ended.get() {
+            return Some((*at + coordinator.settings.linger, End::Quietly(*exit)));
+        }
+        let began = coordinator.shutdown.began()?;
+        let at = began.at.into_std().checked_add(coordinator.cap())?;
+        Some((at, End::ByForce(Force::Cap)))
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        let Some(coordinator) = self.coordinator.upgrade() else {
+            // Nobody is left to stop: the signal does what it does without us.
+            let _ = low_level::emulate_default_handler(crate::signals::number(signal));
+            return;
+        };
+        self.received = self.received.saturating_add(1);
+        match rung(self.received, self.ended.get().is_some()) {
+            Rung::Begin => {
+                let _ = self.begin.try_send(signal);
+            }
+            Rung::Escalate => coordinator.urgent.notify_one(),
+            Rung::Leave => match self.ended.get() {
+                Some((_, exit)) => self.end_process(End::Quietly(*exit)),
+                None => self.end_process(End::ByForce(Force::ThirdSignal)),
+            },
+        }
+    }
+
+    /// Leaves the report if there is one to leave, waits for it no longer than a moment, and goes.
+    fn end_process(&self, end: End) -> ! {
+        let exit = match end {
+            End::Quietly(exit) => exit,
+            End::ByForce(force) => {
+                self.scribe.write(force);
+                Exit::Forced
+            }
+        };
+        low_level::exit(i32::from(exit.code()))
+    }
+}
+
+/// How the process is to be ended.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// The plan has ended and said what there was to say.
+    Quietly(Exit),
+    /// The plan has not ended.
+    ByForce(Force),
+}
+
+/// The thread that begins the shutdown on a signal: it runs the notifications, which are the
+/// application's code and may break their promise not to block.
+fn spawn_beginner(coordinator: Weak<Coordinator>) -> io::Result<SyncSender<Signal>> {
+    let (begin, signals) = sync_channel::<Signal>(1);
+    spawn("sundown-begin", move || {
+        while let Ok(signal) = signals.recv() {
+            if let Some(coordinator) = coordinator.upgrade()
+                && !coordinator.initiate(Cause::from(signal))
+            {
+                tracing::info!(%signal, "already shutting down");
+            }
+        }
+    })?;
+    Ok(begin)
+}
+
+/// The thread that writes the report of a process ended by force: files may hang, and so may the
+/// alert callback.
+struct Scribe {
+    orders: SyncSender<Force>,
+    written: Receiver<()>,
+    is_used: AtomicU8,
+}
+
+fn spawn_scribe(coordinator: Weak<Coordinator>) -> io::Result<Scribe> {
+    let (orders, inbox) = sync_channel::<Force>(1);
+    let (done, written) = sync_channel::<()>(1);
+    spawn("sundown-scribe", move || {
+        let Ok(force) = inbox.recv() else { return };
+        if let Some(coordinator) = coordinator.upgrade() {
+            let report = coordinator.forced_report(force);
+            coordinator.write_report(&report);
+            coordinator.settings.alert.call(&Alert::Forced(Box::new(report.clone())));
+            tracing::error!("{report}");
+        }
+        let _ = done.try_send(());
+    })?;
+    Ok(Scribe { orders, written, is_used: AtomicU8::new(0) })
+}
+
+impl Scribe {
+    fn write(&self, force: Force) {
+        if self.is_used.swap(1, Ordering::Relaxed) == 0 && self.orders.try_send(force).is_ok() {
+            let _ = self.written.recv_timeout(LAST_WORDS);
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = thread::Builder::new().name(name.to_owned()).stack_size(STACK);
+    thread.spawn(body).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_begins_two_escalate_three_leave() {
+        assert_eq!(
+            [1, 2, 3, 4].map(|received| rung(received, false)),
+            [Rung::Begin, Rung::Escalate, Rung::Leave, Rung::Leave]
+        );
+    }
+
+    #[test]
+    fn after_the_plan_any_signal_only_hurries() {
+        assert_eq!([1, 2, 3].map(|received| rung(received, true)), [Rung::Leave; 3]);
+    }
+}

@@ -1,0 +1,90 @@
+//! `bench AREA`: a comparison with peers, each area a nested workspace with a lock file of its own.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use crate::step::Step;
+
+/// Where the areas are.
+const PEERS: &str = "crates/sundown-bench/peers";
+
+/// Runs the area's comparison; without an area, lists what there is.
+pub(crate) fn run(root: &Path, area: Option<&str>, json: bool) -> anyhow::Result<()> {
+    let known = areas(&root.join(PEERS))?;
+    let Some(area) = area else {
+        println!("{}", list(&known));
+        return Ok(());
+    };
+    if !known.iter().any(|name| name == area) {
+        bail!("no area is called `{area}`; {}", list(&known));
+    }
+    let manifest = format!("{PEERS}/{area}/Cargo.toml");
+    let step = step(&manifest, json);
+    // With --json, nothing but the figures may stand on standard output.
+    if json { step.run_bare() } else { step.run() }
+}
+
+/// All areas share one target directory: what they have in common is built once.
+fn step(manifest: &str, json: bool) -> Step {
+    let json = if json { " --json" } else { "" };
+    Step::cargo("bench", &format!("run --release --locked --manifest-path {manifest} --{json}"))
+        .env("CARGO_TARGET_DIR", "target/bench")
+}
+
+/// The folders that hold a workspace, in order.
+fn areas(peers: &Path) -> anyhow::Result<Vec<String>> {
+    if !peers.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut areas = Vec::new();
+    for entry in fs::read_dir(peers).with_context(|| format!("cannot list {PEERS}"))? {
+        let entry = entry.with_context(|| format!("cannot list {PEERS}"))?;
+        if entry.path().join("Cargo.toml").is_file() {
+            areas.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    areas.sort();
+    Ok(areas)
+}
+
+fn list(areas: &[String]) -> String {
+    if areas.is_empty() {
+        format!("there is no area yet (an area is a folder with a workspace under {PEERS})")
+    } else {
+        format!("the areas are: {}", areas.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_passed_on_behind_the_dashes() {
+        let line = step("p/core/Cargo.toml", true).line();
+        assert_eq!(
+            line,
+            "CARGO_TARGET_DIR='target/bench' cargo run --release --locked \
+             --manifest-path p/core/Cargo.toml -- --json"
+        );
+        assert!(step("p/core/Cargo.toml", false).line().ends_with("Cargo.toml --"));
+    }
+
+    #[test]
+    fn an_unknown_area_is_answered_with_the_known_ones() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let error = run(&root, Some("no-such-area"), false).unwrap_err().to_string();
+        assert!(error.starts_with("no area is called `no-such-area`; the"), "{error}");
+        assert_eq!(list(&["core".to_owned(), "web".to_owned()]), "the areas are: core, web");
+    }
+
+    #[test]
+    fn only_folders_with_a_workspace_are_areas() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+        assert!(areas(&crates).unwrap().contains(&"sundown-drill".to_owned()));
+        assert!(areas(&crates.join("sundown-drill/src")).unwrap().is_empty());
+        assert!(areas(&crates.join("no-such-folder")).unwrap().is_empty());
+    }
+}

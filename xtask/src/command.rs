@@ -1,0 +1,119 @@
+//! What can be asked for on the command line.
+
+use std::fmt;
+
+use anyhow::bail;
+
+/// Shown by `help`, and after a wrong command line.
+pub(crate) const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  cargo xtask test [--full]          everything that must hold before a change is accepted;
+                                     --full also runs the long variants (SUNDOWN_FULL=1)
+  cargo xtask bench [AREA [--json]]  a comparison with peers in one run; without AREA, lists them
+  cargo xtask tidy                   the rules of the house: layers, layout, links, dependencies
+  cargo xtask docs                   the pages of the API, built without a warning
+  cargo xtask help                   this page";
+
+/// A chore.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Command {
+    /// Everything that must hold before a change is accepted.
+    Test {
+        /// The long variants too.
+        full: bool,
+    },
+    /// A comparison with peers.
+    Bench {
+        /// The folder under the peers; none lists them.
+        area: Option<String>,
+        /// Figures for a program instead of a person.
+        json: bool,
+    },
+    /// The rules of the house.
+    Tidy,
+    /// The API's pages.
+    Docs,
+    /// The usage.
+    Help,
+}
+
+impl Command {
+    /// Reads the command line, without the program's name.
+    pub(crate) fn parse(arguments: &[String]) -> anyhow::Result<Self> {
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Ok(match words.as_slice() {
+            ["test"] => Self::Test { full: false },
+            ["test", "--full"] => Self::Test { full: true },
+            ["bench"] => Self::Bench { area: None, json: false },
+            ["bench", "--json"] => {
+                bail!("bench --json: which area? (`cargo xtask bench` lists them)")
+            }
+            ["bench", area, "--json"] | ["bench", "--json", area] => {
+                Self::Bench { area: Some((*area).to_owned()), json: true }
+            }
+            ["bench", area] if !area.starts_with('-') => {
+                Self::Bench { area: Some((*area).to_owned()), json: false }
+            }
+            ["tidy"] => Self::Tidy,
+            ["docs"] => Self::Docs,
+            ["help" | "--help" | "-h"] => Self::Help,
+            [] => bail!("no command given"),
+            [first, ..] if ["test", "bench", "tidy", "docs", "help"].contains(first) => {
+                bail!("`{first}` does not take `{}`", words[1..].join(" "))
+            }
+            [other, ..] => bail!("no command is called `{other}`"),
+        })
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Test { .. } => "test",
+            Self::Bench { .. } => "bench",
+            Self::Tidy => "tidy",
+            Self::Docs => "docs",
+            Self::Help => "help",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> anyhow::Result<Command> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Command::parse(&words)
+    }
+
+    #[test]
+    fn every_command_of_the_help_is_understood() {
+        assert_eq!(parse("test").unwrap(), Command::Test { full: false });
+        assert_eq!(parse("test --full").unwrap(), Command::Test { full: true });
+        let core = |json| Command::Bench { area: Some("core".to_owned()), json };
+        assert_eq!(parse("bench core").unwrap(), core(false));
+        assert_eq!(parse("bench core --json").unwrap(), core(true));
+        assert_eq!(parse("bench --json core").unwrap(), core(true));
+        assert_eq!(parse("bench").unwrap(), Command::Bench { area: None, json: false });
+        assert_eq!(parse("tidy").unwrap(), Command::Tidy);
+        assert_eq!(parse("docs").unwrap(), Command::Docs);
+        assert_eq!(parse("--help").unwrap(), Command::Help);
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_refused_by_name() {
+        for (line, named) in [
+            ("tset", "`tset`"),
+            ("test --ful", "`test` does not take `--ful`"),
+            ("bench core web", "`bench` does not take `core web`"),
+            ("bench --jsn", "`--jsn`"),
+            ("bench --json", "which area"),
+            ("", "no command"),
+        ] {
+            let message = parse(line).unwrap_err().to_string();
+            assert!(message.contains(named), "{line}: {message}");
+        }
+    }
+}

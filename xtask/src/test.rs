@@ -1,0 +1,132 @@
+//! `test`: everything that must hold before a change is accepted, in one command.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{anyhow, bail};
+
+use crate::step::{Step, timed};
+use crate::{docs, needs, tidy};
+
+/// One thing that must hold.
+enum Check {
+    /// A command that must succeed.
+    Succeeds(Step),
+    /// A test run in which at least one test must pass: a filter that finds none succeeds too.
+    RunsTests(Step),
+    /// The rules of the house.
+    Tidy,
+}
+
+impl Check {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Succeeds(step) | Self::RunsTests(step) => step.name(),
+            Self::Tidy => "tidy",
+        }
+    }
+
+    fn command(&self) -> String {
+        match self {
+            Self::Succeeds(step) | Self::RunsTests(step) => step.line(),
+            Self::Tidy => "cargo xtask tidy".to_owned(),
+        }
+    }
+
+    fn run(&self, root: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Succeeds(step) => step.run(),
+            Self::RunsTests(step) => {
+                let output = step.run_and_read()?;
+                if tests_passed(&output) == 0 {
+                    bail!("no test ran: its filter finds none (was the module renamed?)");
+                }
+                Ok(())
+            }
+            Self::Tidy => timed("tidy", || tidy::run(root)),
+        }
+    }
+}
+
+/// Runs the checks in order; stops at the first that fails.
+pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
+    needs::check()?;
+    let start = Instant::now();
+    let checks = checks(full);
+    for check in &checks {
+        check.run(root).map_err(|error| {
+            eprintln!("{error:#}");
+            anyhow!("FAILED at {}: run `{}`", check.name(), check.command())
+        })?;
+    }
+    let seconds = start.elapsed().as_secs();
+    println!("xtask test: {} steps passed in {seconds} s", checks.len());
+    Ok(())
+}
+
+/// Cheap checks first. Benches are left out of the tests: they measure, and assert nothing.
+/// Examples are built as the programs they are: `cargo test --examples` makes harnesses of them.
+fn checks(full: bool) -> Vec<Check> {
+    let test = |step: Step| if full { step.env("SUNDOWN_FULL", "1") } else { step };
+    let loom = "test -p sundown --lib --release --locked --target-dir target/loom loom";
+    vec![
+        Check::Succeeds(Step::cargo("fmt", "fmt --all --check")),
+        Check::Succeeds(Step::cargo(
+            "clippy",
+            "clippy --workspace --all-targets --locked -- -D warnings",
+        )),
+        Check::Tidy,
+        Check::Succeeds(Step::cargo("examples", "build --workspace --examples --locked")),
+        Check::RunsTests(test(Step::cargo(
+            "tests",
+            "test --workspace --lib --bins --tests --locked",
+        ))),
+        Check::RunsTests(test(Step::cargo("doctests", "test --workspace --doc --locked"))),
+        Check::RunsTests(test(Step::cargo("loom", loom).flags("RUSTFLAGS", "--cfg sundown_loom"))),
+        Check::Succeeds(docs::step()),
+    ]
+}
+
+/// Sums the test harnesses' lines `test result: ok. 12 passed; …`.
+fn tests_passed(output: &str) -> usize {
+    output
+        .lines()
+        .filter_map(|line| line.strip_prefix("test result: ")?.split_once(". "))
+        .filter_map(|(_, counts)| counts.split_once(" passed")?.0.parse::<usize>().ok())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_without_a_test_is_told_from_ten() {
+        let counts = "0 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.00s";
+        let result = |passed: u32| format!("test result: ok. {passed} passed; {counts}\n");
+        assert_eq!(tests_passed(&result(0)), 0);
+        assert_eq!(tests_passed(&result(10)), 10);
+        assert_eq!(tests_passed(&(result(0) + "noise\n" + &result(2))), 2);
+        assert_eq!(tests_passed(""), 0);
+    }
+
+    #[test]
+    fn full_reaches_every_test_step_and_no_other() {
+        let full = |wanted| {
+            let checks = checks(wanted);
+            let told = checks.iter().filter(|check| check.command().contains("SUNDOWN_FULL='1'"));
+            told.map(Check::name).collect::<Vec<_>>()
+        };
+        assert_eq!(full(true), ["tests", "doctests", "loom"]);
+        assert!(full(false).is_empty());
+    }
+
+    #[test]
+    fn every_step_that_resolves_dependencies_obeys_the_lock_file() {
+        for check in checks(true) {
+            let command = check.command();
+            let resolves = !matches!(check.name(), "fmt" | "tidy");
+            assert_eq!(command.contains("--locked"), resolves, "{command}");
+        }
+    }
+}
