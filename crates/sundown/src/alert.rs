@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::telling::quietly;
 use crate::{Outcome, Report, WaiterReport};
 
 /// Something went wrong in the shutdown.
@@ -49,7 +50,7 @@ impl AlertFn {
     pub(crate) fn call(&self, alert: &Alert) {
         let Some(callback) = &self.0 else { return };
         if catch_unwind(AssertUnwindSafe(|| callback(alert))).is_err() {
-            tracing::error!(%alert, "the alert callback panicked");
+            quietly(|| tracing::error!(%alert, "the alert callback panicked"));
         }
     }
 }

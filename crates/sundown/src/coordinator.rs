@@ -19,6 +19,7 @@ use crate::run::Run;
 use crate::run::member::{Kind, Member, MemberId, State};
 use crate::saved::Previous;
 use crate::sync::{Mutex, OnceLock, locked};
+use crate::telling;
 use crate::waiter::{Body, Fallback};
 use crate::watchdog::Watch;
 use crate::work::StillRunning;
@@ -32,7 +33,7 @@ use crate::{
 ///
 /// See the [front page](crate) for how it is used.
 pub struct Coordinator {
-    me: Weak<Coordinator>,
+    pub(crate) me: Weak<Coordinator>,
     pub(crate) settings: Settings,
     pub(crate) shutdown: Shutdown,
     pub(crate) token: CancellationToken,
@@ -48,7 +49,8 @@ pub struct Coordinator {
     /// The second signal came.
     pub(crate) urgent: Notify,
     pub(crate) watch: OnceLock<Watch>,
-    cap_nanos: AtomicU64,
+    /// Shared with the watchdog, which must not wait for a lock.
+    pub(crate) cap_nanos: Arc<AtomicU64>,
     report: OnceCell<Report>,
     previous: Option<Previous>,
 }
@@ -84,7 +86,7 @@ impl Coordinator {
             nudge: Notify::new(),
             urgent: Notify::new(),
             watch: OnceLock::new(),
-            cap_nanos: AtomicU64::new(0),
+            cap_nanos: Arc::default(),
             report: OnceCell::new(),
             previous,
         });
@@ -103,7 +105,7 @@ impl Coordinator {
     ///
     /// When the signals cannot be caught, or this was called before.
     pub fn listen_for_signals(&self) -> io::Result<()> {
-        let watch = Watch::start(self.me.clone(), &self.settings.signals)?;
+        let watch = Watch::start(self)?;
         self.watch.set(watch).map_err(|_| {
             io::Error::new(io::ErrorKind::AlreadyExists, "already listening for signals")
         })
@@ -198,7 +200,7 @@ impl Coordinator {
     }
 
     fn refuse(&self, error: &PlanError) -> Report {
-        tracing::error!(%error, "the plan cannot be run");
+        telling::refused(error);
         let report = self.refused_report(error);
         self.leave_report(&report);
         report

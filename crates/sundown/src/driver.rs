@@ -8,12 +8,12 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::alert::Alert;
-use crate::metrics;
 use crate::panics::message_of;
 use crate::run::member::{At, Fault, Kind, Leg, MemberId, State};
 use crate::run::{Action, Event, Mark};
 use crate::saved::write_termination_message;
 use crate::sync::locked;
+use crate::telling::{self, quietly};
 use crate::waiter::BodyResult;
 use crate::{Coordinator, Deadline, Outcome, Phase, Report, WaiterReport};
 
@@ -70,8 +70,7 @@ impl<'a> Driver<'a> {
         coordinator.shutdown.wait().await;
         let began = coordinator.shutdown.began().expect("it was waited for");
         self.began = began.at;
-        metrics::began();
-        tracing::info!(cause = %began.cause, cap = ?coordinator.cap(), "shutting down");
+        telling::began(&began.cause, coordinator.cap());
         coordinator.notifications.settle(&began.cause).await;
         let run = locked(&coordinator.run);
         match run.plan.position(&Phase::ANNOUNCE) {
@@ -100,7 +99,7 @@ impl<'a> Driver<'a> {
                 self.returned(ended).unwrap_or(Event::Tick)
             }
             () = self.coordinator.urgent.notified() => {
-                tracing::warn!("second signal: going straight to flush");
+                telling::escalated();
                 Event::Escalate
             }
             () = self.coordinator.nudge.notified() => Event::Tick,
@@ -127,14 +126,10 @@ impl<'a> Driver<'a> {
     fn act(&mut self, action: Action) {
         match action {
             Action::Enter { phase, until } => {
-                let left = until.saturating_sub(self.now());
-                tracing::info!(%phase, budget = ?left, "phase begins");
+                telling::phase_begins(&phase, until.saturating_sub(self.now()));
                 self.coordinator.trail.send_modify(|trail| trail.entered.push(phase));
             }
-            Action::Leave { phase, took } => {
-                tracing::debug!(%phase, ?took, "phase ended");
-                metrics::phase_ended(phase.name(), took);
-            }
+            Action::Leave { phase, took } => telling::phase_ended(&phase, took),
             Action::Start { id, leg, until } => self.start(id, leg, until),
             Action::Abort { id } => {
                 if let Some(abort) = self.aborts.remove(&id) {
@@ -142,7 +137,7 @@ impl<'a> Driver<'a> {
                 }
             }
             Action::Settled { id } => self.settled(id),
-            Action::Mark { phase, mark } => self.still_stopping(&phase, &mark),
+            Action::Mark { phase, mark, until } => self.still_stopping(&phase, &mark, until),
             Action::Finish => self.coordinator.trail.send_modify(|trail| trail.ended = true),
         }
     }
@@ -185,19 +180,7 @@ impl<'a> Driver<'a> {
     /// Logs, counts and alerts.
     fn tell(&mut self, phase: String, waiter: WaiterReport) {
         let outcome = waiter.outcome.expect("it has ended");
-        let took = waiter.start.zip(waiter.end).map(|(start, end)| end.saturating_sub(start));
-        metrics::waiter_ended(&phase, &waiter.name, outcome, took);
-        let (name, detail) = (&waiter.name, waiter.detail.as_deref());
-        match outcome {
-            Outcome::Done => tracing::debug!(phase, waiter = %name, ?took, "done"),
-            Outcome::Recovered => {
-                tracing::warn!(phase, waiter = %name, ?took, detail, "recovered by its fallback");
-            }
-            Outcome::Skipped => tracing::warn!(phase, waiter = %name, detail, "skipped"),
-            Outcome::Failed | Outcome::Panicked | Outcome::TimedOut | Outcome::Aborted => {
-                tracing::error!(phase, waiter = %name, %outcome, ?took, detail, "did not end well");
-            }
-        }
+        telling::waiter_ended(&phase, &waiter, outcome);
         let alerting = matches!(outcome, Outcome::Failed | Outcome::Panicked | Outcome::TimedOut);
         if alerting && self.coordinator.settings.alert.is_set() {
             let alert = self.coordinator.settings.alert.clone();
@@ -216,8 +199,8 @@ impl<'a> Driver<'a> {
         if left.is_empty() {
             return;
         }
-        metrics::work_aborted(left.len());
-        let names: Vec<&str> = left.iter().take(10).map(|work| &*work.name).collect();
+        telling::work_aborted(left.len());
+        let names: Vec<&str> = left.iter().take(telling::NAMED).map(|work| &*work.name).collect();
         let more = left.len().saturating_sub(names.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let detail = format!("still running: {}{more}", names.join(", "));
@@ -229,15 +212,10 @@ impl<'a> Driver<'a> {
         *locked(&self.coordinator.left) = left;
     }
 
-    fn still_stopping(&self, phase: &Phase, mark: &Mark) {
-        for (waiter, running) in &mark.blocking {
-            let percent = mark.percent;
-            tracing::warn!(%phase, percent, %waiter, ?running, "still stopping");
-            if waiter == Coordinator::OWNED_WORK {
-                for work in self.coordinator.work.running().iter().take(10) {
-                    tracing::warn!(%phase, work = %work.name, age = ?work.age, "still running");
-                }
-            }
+    fn still_stopping(&self, phase: &Phase, mark: &Mark, until: At) {
+        telling::still_stopping(phase, mark, until.saturating_sub(self.now()));
+        if mark.blocking.iter().any(|(waiter, _)| waiter == Coordinator::OWNED_WORK) {
+            telling::still_running(phase, &self.coordinator.work.running());
         }
     }
 
@@ -247,12 +225,11 @@ impl<'a> Driver<'a> {
         let left = self.coordinator.cap().saturating_sub(self.now());
         let all = async { while self.alerts.join_next().await.is_some() {} };
         if timeout(left.mul_f64(0.5).min(ALERT_PATIENCE), all).await.is_err() {
-            tracing::error!("an alert callback did not return in time");
+            quietly(|| tracing::error!("an alert callback did not return in time"));
         }
         let report = self.coordinator.report_so_far();
-        let (verdict, exit) = (report.verdict.name(), report.exit_code);
-        tracing::info!(verdict, exit, elapsed = ?report.elapsed, "shutdown ended");
         self.coordinator.leave_report(&report);
+        telling::ended(&report);
         report
     }
 }
@@ -272,12 +249,12 @@ impl Coordinator {
             && let Err(error) = file.write(report)
         {
             let path = file.path().display();
-            tracing::error!(%path, %error, "cannot save the shutdown report");
+            quietly(|| tracing::error!(%path, %error, "cannot save the shutdown report"));
         }
         let path = &self.settings.termination_message;
         if let Err(error) = write_termination_message(path, &report.to_line()) {
             let path = path.display();
-            tracing::error!(%path, %error, "cannot leave the termination message");
+            quietly(|| tracing::error!(%path, %error, "cannot leave the termination message"));
         }
     }
 }

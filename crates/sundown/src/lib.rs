@@ -21,6 +21,7 @@ mod saved;
 mod signals;
 mod snapshot;
 mod sync;
+mod telling;
 pub mod timeline;
 mod trip;
 mod waiter;

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use crate::Cause;
 use crate::panics::message_of;
 use crate::sync::{Mutex, locked};
+use crate::telling::quietly;
 use crate::waiter::Name;
 
 /// How long the plan waits for one that breaks its promise not to block.
@@ -88,13 +89,14 @@ impl Notifications {
         while let Some((index, callback)) = self.take_next() {
             let result = catch_unwind(AssertUnwindSafe(|| callback(cause)));
             let panic = result.err().map(|payload| message_of(&*payload));
-            let mut state = locked(&self.state);
-            let record = &mut state.records[index];
-            if let Some(panic) = &panic {
-                tracing::error!(notification = %record.name, %panic, "notification panicked");
+            let name = {
+                let record = &mut locked(&self.state).records[index];
+                record.end = Some((Instant::now(), panic.clone()));
+                record.name.clone()
+            };
+            if let Some(panic) = panic {
+                quietly(|| tracing::error!(notification = %name, %panic, "notification panicked"));
             }
-            record.end = Some((Instant::now(), panic));
-            drop(state);
             self.changed.notify_one();
         }
     }
@@ -116,8 +118,8 @@ impl Notifications {
             }
             let is_overdue = |(_, start): &(Name, Instant)| start.elapsed() >= PATIENCE;
             if running.iter().all(is_overdue) {
-                for (name, _) in &running {
-                    tracing::error!(notification = %name, "notification blocks; going on without it");
+                for (notification, _) in &running {
+                    quietly(|| tracing::error!(%notification, "it blocks; going on without it"));
                 }
                 if waiting == 0 {
                     return;

@@ -48,7 +48,7 @@ pub(crate) enum Action {
     /// A member has ended: log it, count it, alert.
     Settled { id: MemberId },
     /// So much of the phase's time is gone, and these are still running.
-    Mark { phase: Phase, mark: Mark },
+    Mark { phase: Phase, mark: Mark, until: At },
     /// A phase has ended.
     Leave { phase: Phase, took: Duration },
     /// Nothing is left to do.
@@ -209,7 +209,7 @@ impl Run {
         {
             let phase = self.plan.phases[active.phase].phase.clone();
             self.records[active.phase].marks.push(mark.clone());
-            actions.push(Action::Mark { phase, mark });
+            actions.push(Action::Mark { phase, mark, until: active.until });
         }
     }
 

@@ -6,7 +6,7 @@
 //! is done by the other two.
 
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -18,7 +18,8 @@ use crate::alert::Alert;
 use crate::report::Force;
 use crate::signals::{Source, Wake};
 use crate::sync::OnceLock;
-use crate::{Cause, Coordinator, Exit, ShutdownCoordinator, Signal};
+use crate::telling::{self, quietly};
+use crate::{Cause, Coordinator, Exit, Shutdown, ShutdownCoordinator, Signal};
 
 /// How long the end of the process waits for the last words.
 const LAST_WORDS: Duration = Duration::from_millis(40);
@@ -32,13 +33,20 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Catches the signals and starts the threads.
-    pub(crate) fn start(coordinator: Weak<Coordinator>, signals: &[Signal]) -> io::Result<Self> {
-        let (source, wake) = Source::register(signals)?;
+    pub(crate) fn start(coordinator: &Coordinator) -> io::Result<Self> {
+        let (source, wake) = Source::register(&coordinator.settings.signals)?;
         let ended = Arc::new(OnceLock::new());
-        let begin = spawn_beginner(coordinator.clone())?;
-        let scribe = spawn_scribe(coordinator.clone())?;
-        let watcher =
-            Watcher { coordinator, source, begin, scribe, ended: ended.clone(), received: 0 };
+        let watcher = Watcher {
+            coordinator: coordinator.me.clone(),
+            shutdown: coordinator.shutdown.clone(),
+            cap_nanos: coordinator.cap_nanos.clone(),
+            linger: coordinator.settings.linger,
+            source,
+            begin: spawn_beginner(coordinator.me.clone())?,
+            scribe: spawn_scribe(coordinator.me.clone())?,
+            ended: ended.clone(),
+            received: 0,
+        };
         spawn("sundown-watch", move || watcher.watch())?;
         Ok(Watch { wake, ended })
     }
@@ -72,8 +80,12 @@ fn rung(received: u8, has_ended: bool) -> Rung {
     }
 }
 
+/// It outlives the coordinator, which `main` drops before the runtime is gone.
 struct Watcher {
     coordinator: Weak<Coordinator>,
+    shutdown: Shutdown,
+    cap_nanos: Arc<AtomicU64>,
+    linger: Duration,
     source: Source,
     begin: SyncSender<Signal>,
     scribe: Scribe,
@@ -99,27 +111,32 @@ impl Watcher {
 
     /// When the process is to be ended, if nothing changes, and how.
     fn alarm(&self) -> Option<(Instant, End)> {
-        let coordinator = self.coordinator.upgrade()?;
         if let Some((at, exit)) = self.ended.get() {
-            return Some((*at + coordinator.settings.linger, End::Quietly(*exit)));
+            return Some((*at + self.linger, End::Quietly(*exit)));
         }
-        let began = coordinator.shutdown.began()?;
-        let at = began.at.into_std().checked_add(coordinator.cap())?;
+        let cap = Duration::from_nanos(self.cap_nanos.load(Ordering::Relaxed));
+        let at = self.shutdown.began()?.at.into_std().checked_add(cap)?;
         Some((at, End::ByForce(Force::Cap)))
     }
 
     fn on_signal(&mut self, signal: Signal) {
-        let Some(coordinator) = self.coordinator.upgrade() else {
-            // Nobody is left to stop: the signal does what it does without us.
+        let has_begun = self.shutdown.is_shutting_down();
+        let coordinator = self.coordinator.upgrade();
+        if coordinator.is_none() && !has_begun {
+            // Nobody is left to stop: the signal does what it would do without us.
             let _ = low_level::emulate_default_handler(crate::signals::number(signal));
             return;
-        };
+        }
         self.received = self.received.saturating_add(1);
         match rung(self.received, self.ended.get().is_some()) {
             Rung::Begin => {
                 let _ = self.begin.try_send(signal);
             }
-            Rung::Escalate => coordinator.urgent.notify_one(),
+            Rung::Escalate => {
+                if let Some(coordinator) = coordinator {
+                    coordinator.urgent.notify_one();
+                }
+            }
             Rung::Leave => match self.ended.get() {
                 Some((_, exit)) => self.end_process(End::Quietly(*exit)),
                 None => self.end_process(End::ByForce(Force::ThirdSignal)),
@@ -158,7 +175,7 @@ fn spawn_beginner(coordinator: Weak<Coordinator>) -> io::Result<SyncSender<Signa
             if let Some(coordinator) = coordinator.upgrade()
                 && !coordinator.initiate(Cause::from(signal))
             {
-                tracing::info!(%signal, "already shutting down");
+                quietly(|| tracing::info!(%signal, "already shutting down"));
             }
         }
     })?;
@@ -170,7 +187,7 @@ fn spawn_beginner(coordinator: Weak<Coordinator>) -> io::Result<SyncSender<Signa
 struct Scribe {
     orders: SyncSender<Force>,
     written: Receiver<()>,
-    is_used: AtomicU8,
+    is_used: AtomicBool,
 }
 
 fn spawn_scribe(coordinator: Weak<Coordinator>) -> io::Result<Scribe> {
@@ -182,16 +199,16 @@ fn spawn_scribe(coordinator: Weak<Coordinator>) -> io::Result<Scribe> {
             let report = coordinator.forced_report(force);
             coordinator.write_report(&report);
             coordinator.settings.alert.call(&Alert::Forced(Box::new(report.clone())));
-            tracing::error!("{report}");
+            telling::ended(&report);
         }
         let _ = done.try_send(());
     })?;
-    Ok(Scribe { orders, written, is_used: AtomicU8::new(0) })
+    Ok(Scribe { orders, written, is_used: AtomicBool::new(false) })
 }
 
 impl Scribe {
     fn write(&self, force: Force) {
-        if self.is_used.swap(1, Ordering::Relaxed) == 0 && self.orders.try_send(force).is_ok() {
+        if !self.is_used.swap(true, Ordering::Relaxed) && self.orders.try_send(force).is_ok() {
             let _ = self.written.recv_timeout(LAST_WORDS);
         }
     }

@@ -18,6 +18,7 @@ use crate::Cause;
 use crate::contract::ShutdownCoordinator;
 use crate::panics::message_of;
 use crate::sync::{Mutex, OnceLock, locked};
+use crate::telling::quietly;
 use crate::waiter::Name;
 
 /// The tasks that a coordinator owns. Cheap to clone; a clone is the same list.
@@ -108,7 +109,7 @@ impl Work {
                 Ok(Err(error)) => format!("{error:#}"),
                 Err(panic) => format!("panicked: {panic}"),
             };
-            tracing::error!(%component, %error, "component failed; shutting down");
+            quietly(|| tracing::error!(%component, %error, "component failed; shutting down"));
             if let Some(owner) = owner.upgrade() {
                 owner.initiate(Cause::failed(component, error));
             }

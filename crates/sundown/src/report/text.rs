@@ -65,9 +65,9 @@ fn footnotes(report: &Report) -> Vec<String> {
         ));
     }
     for phase in &report.phases {
-        for blocked in &phase.blocked {
-            let by = blocked.by.join(", ");
-            notes.push(format!("{} at {} % of its time: {by}", phase.name, blocked.percent));
+        if let Some(blocked) = phase.blocked.last() {
+            let (percent, by) = (blocked.percent, blocked.by.join(", "));
+            notes.push(format!("{}: {percent} % of its time gone, held by {by}", phase.name));
         }
     }
     for work in &report.left {
@@ -80,14 +80,14 @@ fn footnotes(report: &Report) -> Vec<String> {
     notes
 }
 
-/// A row for each phase that was entered or has participants, and one for each participant.
+/// A row for each phase that took time or has participants, and one for each participant.
 pub(super) fn timeline(report: &Report) -> Timeline {
     let mut timeline = Timeline::new(headline(report), report.elapsed);
     if let Some(at) = report.escalated {
         timeline.mark(at, "second signal");
     }
     for phase in &report.phases {
-        if phase.waiters.is_empty() && phase.start.is_none() {
+        if phase.waiters.is_empty() && phase.start == phase.end {
             continue;
         }
         timeline.push(phase_row(phase, report.elapsed));

@@ -1,0 +1,95 @@
+//! Telling the world how the shutdown goes: log events and metrics, at the moments that matter.
+//!
+//! A subscriber or recorder is somebody else's code. One that panics, because stderr is closed
+//! for one, must not take the shutdown with it: every telling is caught.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use crate::metrics;
+use crate::run::Mark;
+use crate::work::StillRunning;
+use crate::{Cause, Outcome, Phase, PlanError, Report, Verdict, WaiterReport};
+
+/// How many pieces of owned work are named one by one.
+pub(crate) const NAMED: usize = 10;
+
+/// Does it, or does nothing if that panics.
+pub(crate) fn quietly(tell: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(tell));
+}
+
+pub(crate) fn began(cause: &Cause, cap: Duration) {
+    quietly(|| {
+        metrics::began();
+        info!(%cause, ?cap, "shutting down");
+    });
+}
+
+pub(crate) fn escalated() {
+    quietly(|| warn!("second signal: going straight to flush"));
+}
+
+pub(crate) fn phase_begins(phase: &Phase, budget: Duration) {
+    quietly(|| info!(%phase, ?budget, "phase begins"));
+}
+
+pub(crate) fn phase_ended(phase: &Phase, took: Duration) {
+    quietly(|| {
+        metrics::phase_ended(phase.name(), took);
+        debug!(%phase, ?took, "phase ended");
+    });
+}
+
+pub(crate) fn waiter_ended(phase: &str, waiter: &WaiterReport, outcome: Outcome) {
+    let took = waiter.start.zip(waiter.end).map(|(start, end)| end.saturating_sub(start));
+    let (name, detail) = (&waiter.name, waiter.detail.as_deref());
+    quietly(|| {
+        metrics::waiter_ended(phase, name, outcome, took);
+        match outcome {
+            Outcome::Done => debug!(phase, waiter = %name, ?took, "done"),
+            Outcome::Recovered => {
+                warn!(phase, waiter = %name, ?took, detail, "recovered by its fallback");
+            }
+            Outcome::Skipped => warn!(phase, waiter = %name, detail, "skipped"),
+            Outcome::Failed | Outcome::Panicked | Outcome::TimedOut | Outcome::Aborted => {
+                error!(phase, waiter = %name, %outcome, ?took, detail, "did not end well");
+            }
+        }
+    });
+}
+
+pub(crate) fn still_stopping(phase: &Phase, mark: &Mark, left: Duration) {
+    let percent = mark.percent;
+    for (waiter, running) in &mark.blocking {
+        quietly(|| warn!(%phase, percent, %waiter, ?running, ?left, "still stopping"));
+    }
+}
+
+pub(crate) fn still_running(phase: &Phase, work: &[StillRunning]) {
+    for StillRunning { name, age, on_thread } in work.iter().take(NAMED) {
+        quietly(|| warn!(%phase, work = %name, ?age, on_thread, "still running"));
+    }
+}
+
+pub(crate) fn work_aborted(count: usize) {
+    quietly(|| metrics::work_aborted(count));
+}
+
+pub(crate) fn refused(error: &PlanError) {
+    quietly(|| error!(%error, "the plan cannot be run"));
+}
+
+pub(crate) fn ended(report: &Report) {
+    let (verdict, exit_code, elapsed) = (report.verdict.name(), report.exit_code, report.elapsed);
+    quietly(|| match report.verdict {
+        Verdict::Clean => info!(verdict, exit_code, ?elapsed, "shutdown ended"),
+        Verdict::Running
+        | Verdict::Failed
+        | Verdict::Forced { .. }
+        | Verdict::Refused { .. }
+        | Verdict::Lost => error!(verdict, exit_code, ?elapsed, "shutdown ended"),
+    });
+}
