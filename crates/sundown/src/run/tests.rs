@@ -233,6 +233,7 @@ fn describe(state: &State) -> String {
 /// Each stage of a run with each event, and where it goes.
 fn run_table() -> String {
     type Prepare = fn(&mut Run);
+    type Make = fn(usize) -> Event;
     let stages: [(&str, Prepare); 4] = [
         ("running", |_| {}),
         ("a phase before `flush`", |run| drop(begin(run))),
@@ -246,7 +247,7 @@ fn run_table() -> String {
             run.next(at(2), returned(1, Leg::Main, Ok(0)));
         }),
     ];
-    let events: [(&str, fn(usize) -> Event); 4] = [
+    let events: [(&str, Make); 4] = [
         ("begin", |_| Event::Begin { hold: Duration::ZERO }),
         ("the last one returns", |stage| returned(u64::from(stage > 1), Leg::Main, Ok(0))),
         ("time passes", |_| Event::Tick),

@@ -1,0 +1,9 @@
+//! The coordinator through its public API, on the paused clock.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod contract;
+mod handle;
+mod refusals;
+mod report;
+mod support;

@@ -1,0 +1,64 @@
+//! Reports: live, as JSON, as a picture, and as the one line that fits a termination message.
+
+use std::time::Duration;
+
+use super::support::{SECOND, coordinator, idle, stop};
+use sundown::{Cause, Phase, Report, Verdict, Waiter};
+use tokio::time::sleep;
+
+#[tokio::test(start_paused = true)]
+async fn the_live_report_says_who_runs_since_when() {
+    let coordinator = coordinator();
+    let slow = Waiter::new("slow", |_| sleep(3 * SECOND));
+    coordinator.register_waiter(slow).unwrap().detach();
+    coordinator.register_waiter(idle("save").in_phase(Phase::FLUSH)).unwrap().detach();
+    assert_eq!(coordinator.report().verdict, Verdict::Running);
+    coordinator.initiate(Cause::requested("test"));
+    let look = async {
+        sleep(SECOND).await;
+        coordinator.report()
+    };
+    let (end, during) = tokio::join!(coordinator.run(), look);
+    let slow = during.waiter("slow").unwrap();
+    assert_eq!((slow.start, slow.outcome), (Some(Duration::ZERO), None));
+    assert_eq!(during.waiter("save").unwrap().start, None);
+    assert!(during.to_string().contains("running"), "{during}");
+    assert_eq!(coordinator.report(), end);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_survives_json_and_draws_whatever_names_there_are() {
+    let coordinator = coordinator();
+    let names = ["<script>&\"", "name\nwith\u{0}control", "日本語の名前"];
+    for name in names {
+        let waiter = Waiter::new(name, |_| async {
+            sleep(Duration::from_micros(1500)).await;
+            Err::<(), _>("]]> & <b>")
+        });
+        coordinator.register_waiter(waiter).unwrap().detach();
+    }
+    let report = stop(&coordinator).await;
+    assert_eq!(Report::from_json(&report.to_json()).unwrap(), report);
+    let svg = report.to_svg();
+    assert!(!svg.contains("<script>") && !svg.contains('\u{0}'), "{svg}");
+    assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
+    assert!(report.to_string().contains("日本語の名前"));
+    let newer = report.to_json().replace("\"schema\": 1", "\"schema\": 2");
+    assert!(Report::from_json(&newer).unwrap_err().to_string().contains("schema 2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_termination_line_fits_whatever_went_wrong() {
+    let coordinator = coordinator();
+    for number in 0..200 {
+        let name = format!("waiter-{number}-{}", "\u{1F4A5}\"\\".repeat(40));
+        let waiter = Waiter::new(name, |_| async { Err::<(), _>("\"\n".repeat(5000)) });
+        coordinator.register_waiter(waiter).unwrap().detach();
+    }
+    let line = stop(&coordinator).await.to_line();
+    assert!(line.len() <= 4096 && !line.contains('\n'), "{}", line.len());
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let kept = line["trouble"].as_array().unwrap().len() as u64;
+    assert!(kept > 0);
+    assert_eq!(kept + line["left_out"].as_u64().unwrap(), 200);
+}
