@@ -1,4 +1,72 @@
-//! Stops a Rust service without losing anything: in order, in bounded time, with a report.
+//! Stops a Rust service without losing anything: in order, in bounded time, with a report that
+//! says what happened.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use sundown::{BoxError, Coordinator, Exit, Phase, Waiter};
+//!
+//! #[tokio::main]
+//! async fn main() -> Exit {
+//!     Exit::of(serve().await)
+//! }
+//!
+//! async fn serve() -> Result<Exit, BoxError> {
+//!     let coordinator = Coordinator::builder().cap(Duration::from_secs(30)).build()?;
+//!     coordinator.listen_for_signals()?;            // before anything else can fail
+//!
+//!     let shutdown = coordinator.shutdown();        // cheap to clone, one load to poll
+//!     let (_orders, mut queue) = tokio::sync::mpsc::channel::<u32>(64);
+//!     coordinator.spawn("orders", async move {      // named, waited for, aborted at the deadline
+//!         while let Some(order) = shutdown.until(queue.recv()).await.flatten() {
+//!             println!("executing order {order}");  // stops between two orders, never inside one
+//!         }
+//!     });
+//!     let save = Waiter::new("ledger", |_deadline| async { std::fs::write("ledger", "…") });
+//!     let _saved = coordinator.register_waiter(save.in_phase(Phase::FLUSH))?;
+//!     coordinator.check()?;                         // names, cycles, times: now, not at 3 a.m.
+//!
+//!     let report = coordinator.run().await;         // waits for a cause, then runs the plan
+//!     report.print();                               // a timeline a person can read
+//!     Ok(report.exit())
+//! }
+//! ```
+//!
+//! # The model
+//!
+//! A [`Coordinator`] drives one shutdown. It begins with a [`Cause`]: a signal, a request, a failed
+//! component. The first one wins. At once all [notifications] are run and every [`Shutdown`] handle
+//! and token tells its worker. Then the [`Phase`]s of the plan pass one after the other:
+//!
+//! | phase | what for | time |
+//! |---|---|---|
+//! | `announce` | the world looks away: readiness is off, what is under way is still accepted | 0 s, in Kubernetes 3 s |
+//! | `drain` | what was begun is finished | all that the others leave of the cap |
+//! | `flush` | what must not be lost is put in safety; a second signal jumps here | 5 s |
+//! | `release` | what was taken is given back; [hooks](Waiter::as_hook) run by [`Priority`] | 5 s |
+//!
+//! In each phase run its [`Waiter`]s, in parallel but for the edges that the application
+//! [draws](Coordinator::order). Every waiter has a [`Deadline`], reckoned backwards so that a hung
+//! one starves neither its successors nor a later phase, and ends with an [`Outcome`]. When all is
+//! over there is a [`Report`]: text, JSON, SVG, and the [exit code](Exit).
+//!
+//! Nothing outlasts the cap. Signals and the watchdog live on threads of their own and need no
+//! runtime: with every worker blocked the process still ends in time, and its report names who
+//! blocked it.
+//!
+//! # Layers
+//!
+//! A reusable layer takes an `Arc<dyn `[`ShutdownCoordinator`]`>` and registers itself; it names no
+//! sibling and no phase that is not standard. Its tests give it a [`NoopCoordinator`], or a real
+//! `Coordinator` on tokio's paused clock.
+//!
+//! # Where to look
+//!
+//! [`dag`] is the pure scheduler and [`timeline`] the drawing; both are public for those who stop
+//! more than one process. The examples are programs to copy; `misbehave` lets every part of a
+//! service fail in every way. The promises are in `docs/spec.md`.
+//!
+//! [notifications]: trait.ShutdownCoordinator.html#method.register_notification
+
 mod alert;
 mod builder;
 mod cause;
@@ -46,3 +114,7 @@ pub use report::{
 };
 pub use waiter::{Priority, Waiter};
 pub use work::Work;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

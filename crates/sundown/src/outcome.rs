@@ -138,9 +138,9 @@ impl Exit {
     /// }
     /// assert_eq!(Exit::of(serve()), Exit::Usage);
     /// ```
-    pub fn of<E: Into<BoxError>>(program: Result<Exit, E>) -> Exit {
+    pub fn of<E: Into<Box<dyn Error>>>(program: Result<Exit, E>) -> Exit {
         program.unwrap_or_else(|error| {
-            let error: BoxError = error.into();
+            let error: Box<dyn Error> = error.into();
             eprintln!("error: {error}");
             let mut source = error.source();
             while let Some(cause) = source {

@@ -172,8 +172,11 @@ fn took((start, end): (Duration, Duration)) -> String {
 
 /// A duration as a person reads it: `350 ms`, `1.84 s`, `12 min 5 s`.
 pub fn seconds(time: Duration) -> String {
-    if time >= Duration::from_secs(120) {
-        format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60)
+    let (minutes, rest) = (time.as_secs() / 60, time.as_secs() % 60);
+    if minutes >= 2 && rest == 0 {
+        format!("{minutes} min")
+    } else if minutes >= 2 {
+        format!("{minutes} min {rest} s")
     } else if time >= Duration::from_secs(1) && time.subsec_millis() == 0 {
         format!("{} s", time.as_secs())
     } else if time >= Duration::from_secs(1) {

@@ -80,7 +80,8 @@ fn footnotes(report: &Report) -> Vec<String> {
     notes
 }
 
-/// A row for each phase that took time or has participants, and one for each participant.
+/// A row for each phase that took time or has participants, and one for each participant,
+/// in the order in which they started.
 pub(super) fn timeline(report: &Report) -> Timeline {
     let mut timeline = Timeline::new(headline(report), report.elapsed);
     if let Some(at) = report.escalated {
@@ -91,7 +92,9 @@ pub(super) fn timeline(report: &Report) -> Timeline {
             continue;
         }
         timeline.push(phase_row(phase, report.elapsed));
-        for waiter in &phase.waiters {
+        let mut waiters: Vec<&WaiterReport> = phase.waiters.iter().collect();
+        waiters.sort_by_key(|waiter| waiter.start.unwrap_or(Duration::MAX));
+        for waiter in waiters {
             timeline.push(waiter_row(waiter, report.elapsed));
         }
     }
