@@ -131,16 +131,16 @@ impl Exit {
     /// its sources printed to stderr.
     ///
     /// ```
-    /// use sundown::Exit;
+    /// use sundown::{BoxError, Exit};
     ///
-    /// fn serve() -> Result<Exit, Box<dyn std::error::Error>> {
+    /// fn serve() -> Result<Exit, BoxError> {
     ///     Err("cannot bind 0.0.0.0:80: permission denied (set --listen)".into())
     /// }
     /// assert_eq!(Exit::of(serve()), Exit::Usage);
     /// ```
-    pub fn of<E: Into<Box<dyn Error>>>(program: Result<Exit, E>) -> Exit {
+    pub fn of<E: Into<BoxError>>(program: Result<Exit, E>) -> Exit {
         program.unwrap_or_else(|error| {
-            let error: Box<dyn Error> = error.into();
+            let error: BoxError = error.into();
             eprintln!("error: {error}");
             let mut source = error.source();
             while let Some(cause) = source {

@@ -92,11 +92,14 @@ impl Timeline {
     /// The timeline as a picture that needs nothing else: no script, no font, no style sheet.
     pub fn to_svg(&self) -> String {
         const ROW: usize = 22;
-        const LEFT: f64 = 220.0;
         const WIDTH: f64 = 560.0;
         let height = (self.rows.len() + 3) * ROW;
+        let left = 40.0 + text_width(self.rows.iter().map(|row| row.label.as_str()));
+        let notes = text_width(self.rows.iter().map(|row| row.note.as_str()));
+        // A bar's note stands behind its duration.
+        let width = (left + WIDTH + 110.0 + notes).max(20.0 + text_width([self.title.as_str()]));
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1120 {height}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height}\" \
              font-family=\"ui-monospace, monospace\" font-size=\"13\">\n\
              <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
              <text x=\"10\" y=\"18\" font-weight=\"bold\">{}</text>\n",
@@ -114,7 +117,7 @@ impl Timeline {
                 escape(&row.label)
             );
             let Some(span) = row.span else {
-                svg.push_str(&text(LEFT, &row.note));
+                svg.push_str(&text(left, &row.note));
                 continue;
             };
             let (from, length) = self.place(span, WIDTH, 2.0);
@@ -123,12 +126,12 @@ impl Timeline {
                 svg,
                 "<rect x=\"{:.1}\" y=\"{top}\" width=\"{length:.1}\" height=\"{bar}\" \
                  fill=\"{}\"><title>{}</title></rect>",
-                LEFT + from,
+                left + from,
                 colour(row.tone),
                 escape(&took(span))
             );
             let note = format!("{} {}", took(span), row.note);
-            svg.push_str(&text(LEFT + WIDTH + 12.0, note.trim_end()));
+            svg.push_str(&text(left + WIDTH + 12.0, note.trim_end()));
         }
         for (at, what) in &self.marks {
             let (x, _) = self.place((*at, *at), WIDTH, 0.0);
@@ -136,7 +139,7 @@ impl Timeline {
                 svg,
                 "<line x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{ROW}\" y2=\"{1}\" stroke=\"#b3261e\" \
                  stroke-dasharray=\"3\"/>\n<text x=\"{0:.1}\" y=\"{2}\">{3}</text>",
-                LEFT + x,
+                left + x,
                 height - ROW,
                 height - 6,
                 escape(what)
@@ -194,6 +197,12 @@ fn colour(tone: Tone) -> &'static str {
         Tone::Open => "#90a4ae",
         Tone::Quiet => "#b0bec5",
     }
+}
+
+/// How wide the widest of these is, in units of the picture: 13 points of a monospaced font.
+fn text_width<'a>(texts: impl IntoIterator<Item = &'a str>) -> f64 {
+    let longest = texts.into_iter().map(|text| text.chars().count()).max().unwrap_or(0);
+    f64::from(u32::try_from(longest).unwrap_or(u32::MAX)) * 8.0
 }
 
 /// Text that may stand inside an SVG element: what XML cannot hold is replaced.
