@@ -105,10 +105,12 @@ impl Coordinator {
     ///
     /// When the signals cannot be caught, or this was called before.
     pub fn listen_for_signals(&self) -> io::Result<()> {
-        let watch = Watch::start(self)?;
-        self.watch.set(watch).map_err(|_| {
-            io::Error::new(io::ErrorKind::AlreadyExists, "already listening for signals")
-        })
+        let again =
+            || io::Error::new(io::ErrorKind::AlreadyExists, "already listening for signals");
+        if self.watch.get().is_some() {
+            return Err(again());
+        }
+        self.watch.set(Watch::start(self)?).map_err(|_| again())
     }
 
     /// Draws edges: in every phase in which several of these take part, each starts after the
@@ -126,8 +128,7 @@ impl Coordinator {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         let mut run = locked(&self.run);
         if self.shutdown.is_shutting_down() {
-            let name = names.join(" → ");
-            return Err(PlanError::PhasePassed { name, phase: "before the shutdown".to_owned() });
+            return Err(PlanError::HasBegun { order: names });
         }
         run.plan.orders.push(names);
         Ok(())

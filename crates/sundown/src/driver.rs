@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument as _;
 
 use crate::alert::Alert;
 use crate::panics::message_of;
@@ -14,7 +15,7 @@ use crate::run::{Action, Event, Mark};
 use crate::saved::write_termination_message;
 use crate::sync::locked;
 use crate::telling::{self, quietly};
-use crate::waiter::BodyResult;
+use crate::waiter::{BodyResult, Name};
 use crate::{Coordinator, Deadline, Outcome, Phase, Report, WaiterReport};
 
 /// The longest the plan's end waits for alert callbacks that are still running.
@@ -44,6 +45,11 @@ impl<'a> Driver<'a> {
     /// Waits for a cause and runs the plan to its end.
     pub(crate) async fn run(mut self) -> Report {
         let hold = self.wait_for_cause().await;
+        let span = telling::shutdown_span(self.coordinator.shutdown.cause());
+        self.run_plan(hold).instrument(span).await
+    }
+
+    async fn run_plan(mut self, hold: Duration) -> Report {
         let mut event = Event::Begin { hold };
         loop {
             let at = self.now();
@@ -152,9 +158,15 @@ impl<'a> Driver<'a> {
         };
         let Some(body) = body else { return };
         let deadline = Deadline::at(self.began + until);
-        let abort = self.legs.spawn(async move { body(deadline).await });
+        let span = telling::waiter_span(&self.name_of(id));
+        let abort = self.legs.spawn(async move { body(deadline).await }.instrument(span));
         self.running.insert(abort.id(), (id, leg));
         self.aborts.insert(id, abort);
+    }
+
+    fn name_of(&self, id: MemberId) -> Name {
+        let run = locked(&self.coordinator.run);
+        run.members.get(&id).map(|member| member.name.clone()).unwrap_or_default()
     }
 
     /// Tells everybody who should know that a member has ended.

@@ -120,6 +120,12 @@ pub enum PlanError {
         /// The phase.
         phase: String,
     },
+    /// Too late for an edge: the shutdown has begun.
+    #[error("the order {} came too late: the shutdown has begun", order.join(" → "))]
+    HasBegun {
+        /// The names.
+        order: Vec<String>,
+    },
     /// Too late: the phase has passed.
     #[error("`{name}` came too late: the phase `{phase}` has passed")]
     PhasePassed {

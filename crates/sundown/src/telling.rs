@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use tracing::{debug, error, info, warn};
+use tracing::{Span, debug, error, info, info_span, warn};
 
 use crate::metrics;
 use crate::run::Mark;
@@ -19,6 +19,20 @@ pub(crate) const NAMED: usize = 10;
 /// Does it, or does nothing if that panics.
 pub(crate) fn quietly(tell: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(tell));
+}
+
+/// The span of a whole shutdown; the spans of its waiters are inside.
+pub(crate) fn shutdown_span(cause: Option<&Cause>) -> Span {
+    span(|| info_span!("shutdown", cause = cause.map(tracing::field::display)))
+}
+
+/// The span that a waiter runs in, so that its own events say whose they are.
+pub(crate) fn waiter_span(name: &str) -> Span {
+    span(|| info_span!("waiter", name))
+}
+
+fn span(make: impl FnOnce() -> Span) -> Span {
+    catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| Span::none())
 }
 
 pub(crate) fn began(cause: &Cause, cap: Duration) {

@@ -41,11 +41,29 @@ struct Scenario {
     orders: Vec<Vec<String>>,
 }
 
-/// What a waiter saw of its own run: when it started, and what its deadline left it.
+/// What a waiter saw of its own run: when it started, what its deadline left it, and when its
+/// body was gone, by returning, by panicking or by being aborted.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     start: Duration,
     left: Duration,
+    gone: Option<Duration>,
+}
+
+type Sightings = Arc<Mutex<HashMap<String, Seen>>>;
+
+/// Sees the body go.
+struct Gone {
+    name: String,
+    began: Instant,
+    seen: Sightings,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        let mut seen = self.seen.lock().unwrap();
+        seen.get_mut(&self.name).unwrap().gone = Some(self.began.elapsed());
+    }
 }
 
 fn millis(rng: &mut Rng, below: u64) -> Duration {
@@ -76,7 +94,7 @@ fn scenario(rng: &mut Rng) -> Scenario {
         // All edges follow one random order of the phase, so none closes a cycle.
         rng.shuffle(&mut here);
         for (later, script) in here.iter().enumerate().skip(1) {
-            if rng.bool() {
+            for _ in 0..rng.usize(0..3) {
                 let earlier = here[rng.usize(0..later)];
                 orders.push(vec![earlier.name.clone(), script.name.clone()]);
             }
@@ -104,14 +122,19 @@ async fn perform(does: Does) -> Result<(), String> {
 async fn play(scenario: &Scenario) -> (Report, HashMap<String, Seen>) {
     let coordinator =
         Coordinator::builder().cap(scenario.cap).announce(Duration::ZERO).build().expect("valid");
-    let seen = Arc::new(Mutex::new(HashMap::new()));
+    let seen = Sightings::default();
     let began = Instant::now();
     for script in &scenario.scripts {
         let (name, seen, does) = (script.name.clone(), seen.clone(), script.does);
         let mut waiter = Waiter::new(script.name.clone(), move |deadline| {
-            let here = Seen { start: began.elapsed(), left: deadline.left() };
-            assert!(seen.lock().unwrap().insert(name, here).is_none(), "started twice");
-            perform(does)
+            let here = Seen { start: began.elapsed(), left: deadline.left(), gone: None };
+            let before = seen.lock().unwrap().insert(name.clone(), here);
+            assert!(before.is_none(), "started twice");
+            let gone = Gone { name, began, seen };
+            async move {
+                let _gone = gone;
+                perform(does).await
+            }
         })
         .in_phase(Phase::named(PHASES[script.phase]))
         .least(script.least);
@@ -126,6 +149,7 @@ async fn play(scenario: &Scenario) -> (Report, HashMap<String, Seen>) {
     coordinator.check().expect("every scenario is valid");
     coordinator.initiate(Cause::requested("scenario"));
     let report = coordinator.run().await;
+    tokio::task::yield_now().await; // whoever was aborted last is dropped by the runtime
     let seen = seen.lock().unwrap().clone();
     (report, seen)
 }
@@ -155,6 +179,8 @@ fn check(scenario: &Scenario, report: &Report, seen: &HashMap<String, Seen>) {
             seen.left,
             script.least
         );
+        let gone = seen.gone.expect("no body outlives the plan");
+        assert!(gone <= seen.start + seen.left + TICK, "{} was not aborted", script.name);
         assert!(row.start.unwrap().abs_diff(seen.start) <= TICK, "{} was not told", script.name);
         assert!(row.end.unwrap() <= row.deadline.unwrap() + TICK, "{} overran", script.name);
         check_outcome(script, outcome);

@@ -212,6 +212,10 @@ fn trouble_is_reported_alerted_and_told_by_the_exit_code() {
         let alerted = exit.stdout.contains(&format!("alert: {name} "));
         assert_eq!(alerted, !expected.is_good(), "{name}: {}", exit.stdout);
     }
+    for percent in [50, 80, 100] {
+        let line = format!("percent={percent} waiter=hangs");
+        assert!(exit.stderr.contains(&line), "who blocks is said live: {}", exit.stderr);
+    }
     let doomed = report.waiter("doomed").unwrap().detail.as_deref();
     assert_eq!(doomed, Some("failed: disk full; its fallback: panicked: spare disk full"));
     assert_eq!(report.left.len(), 1);

@@ -4,6 +4,7 @@
 
 mod contract;
 mod handle;
+mod metrics;
 mod refusals;
 mod report;
 mod support;

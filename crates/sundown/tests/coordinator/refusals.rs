@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::support::{SECOND, builder, coordinator, idle, stop};
-use sundown::{BuildError, Coordinator, Phase, PlanError, Verdict, Waiter};
+use sundown::{BuildError, Cause, Coordinator, Phase, PlanError, Verdict, Waiter};
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_work_is_refused_by_name() {
@@ -67,4 +67,20 @@ fn budgets_that_cannot_fit_are_refused_when_built() {
     assert!(matches!(twice, Err(BuildError::Plan(PlanError::DuplicatePhase { .. }))));
     let nowhere = builder().budget(Phase::named("lunch"), SECOND).build();
     assert!(matches!(nowhere, Err(BuildError::Plan(PlanError::UnknownPhase { .. }))));
+}
+
+#[test]
+fn an_edge_after_the_beginning_is_refused() {
+    let coordinator = coordinator();
+    coordinator.initiate(Cause::requested("test"));
+    let late = coordinator.order(["a", "b"]).unwrap_err();
+    assert_eq!(late.to_string(), "the order a → b came too late: the shutdown has begun");
+}
+
+#[test]
+fn listening_twice_is_refused() {
+    let coordinator = coordinator();
+    coordinator.listen_for_signals().unwrap();
+    let again = coordinator.listen_for_signals().unwrap_err();
+    assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists);
 }
