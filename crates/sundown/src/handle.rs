@@ -147,6 +147,7 @@ pub struct Wait<'a> {
 impl<'a> Future for Wait<'a> {
     type Output = &'a Cause;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let trip = self.trip;
         trip.poll(&mut self.bed, cx).map(|began| &began.cause)
@@ -186,6 +187,7 @@ pin_project! {
 impl<S: Stream> Stream for UntilShutdown<S> {
     type Item = S::Item;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
         let Sleep { trip, bed } = this.sleep;

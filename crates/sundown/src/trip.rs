@@ -40,6 +40,7 @@ impl<T> Trip<T> {
         Trip { value: OnceLock::new(), sleepers: Mutex::new(Sleepers::default()) }
     }
 
+    #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
         self.value.get()
     }
@@ -59,7 +60,9 @@ impl<T> Trip<T> {
         true
     }
 
-    /// Ready once tripped; until then the task sleeps in `bed`.
+    /// Ready once tripped; until then the task sleeps in `bed`. Two loads for one who sleeps
+    /// already.
+    #[inline]
     pub(crate) fn poll(&self, bed: &mut Option<Bed>, cx: &mut Context<'_>) -> Poll<&T> {
         if let Some(value) = self.value.get() {
             return Poll::Ready(value);
@@ -67,6 +70,11 @@ impl<T> Trip<T> {
         if bed.as_ref().is_some_and(|bed| bed.waker.will_wake(cx.waker())) {
             return Poll::Pending;
         }
+        self.go_to_bed(bed, cx)
+    }
+
+    #[cold]
+    fn go_to_bed(&self, bed: &mut Option<Bed>, cx: &mut Context<'_>) -> Poll<&T> {
         let waker = cx.waker().clone();
         let mut sleepers = locked(&self.sleepers);
         if let Some(value) = self.value.get() {

@@ -111,12 +111,17 @@ impl Watcher {
 
     /// When the process is to be ended, if nothing changes, and how.
     fn alarm(&self) -> Option<(Instant, End)> {
-        if let Some((at, exit)) = self.ended.get() {
-            return Some((*at + self.linger, End::Quietly(*exit)));
-        }
         let cap = Duration::from_nanos(self.cap_nanos.load(Ordering::Relaxed));
-        let at = self.shutdown.began()?.at.into_std().checked_add(cap)?;
-        Some((at, End::ByForce(Force::Cap)))
+        let at_cap = self.shutdown.began().and_then(|b| b.at.into_std().checked_add(cap));
+        match self.ended.get() {
+            None => Some((at_cap?, End::ByForce(Force::Cap))),
+            Some((at, exit)) => {
+                // The linger ends at the cap too, unless a refused plan never began.
+                let gone = *at + self.linger;
+                let gone = at_cap.map_or(gone, |at_cap| gone.min(at_cap));
+                Some((gone, End::Quietly(*exit)))
+            }
+        }
     }
 
     fn on_signal(&mut self, signal: Signal) {
