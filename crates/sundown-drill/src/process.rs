@@ -106,7 +106,8 @@ impl Process {
 
     /// Waits for a line on either output, and returns it.
     ///
-    /// All lines are looked at, from the first: one that was printed before is found too.
+    /// All lines are looked at, from the first: one that was printed before is found too. `wanted`
+    /// is called while the recording is held, so it must not ask this process for anything.
     ///
     /// # Errors
     /// [`Error::Timeout`] when no line came in time, [`Error::Ended`] when the process ended

@@ -37,6 +37,7 @@ pub(crate) struct Settings {
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
     cap: Option<Duration>,
+    default_cap: Option<Duration>,
     announce: Option<Duration>,
     budgets: Vec<(Phase, Duration)>,
     added: Vec<Added>,
@@ -93,11 +94,19 @@ pub enum BuildError {
 }
 
 impl Builder {
-    /// The time the whole plan has, from the cause to the end. By default
-    /// `GRACEFUL_SHUTDOWN_TIMEOUT` seconds, else 600 s. In Kubernetes it must fit, with the
+    /// The time the whole plan has, from the cause to the end, whatever the environment says. By
+    /// default it is `GRACEFUL_SHUTDOWN_TIMEOUT` seconds, else the
+    /// [`default_cap`](Self::default_cap), else 600 s. In Kubernetes it must fit, with the
     /// preStop hook and a margin, into the grace period of the pod.
     pub fn cap(mut self, cap: Duration) -> Self {
         self.cap = Some(cap);
+        self
+    }
+
+    /// The cap when `GRACEFUL_SHUTDOWN_TIMEOUT` says nothing: the program proposes, the operator
+    /// decides.
+    pub fn default_cap(mut self, cap: Duration) -> Self {
+        self.default_cap = Some(cap);
         self
     }
 
@@ -202,7 +211,10 @@ impl Builder {
     fn plan(&self) -> Result<Plan, BuildError> {
         let cap = match self.cap {
             Some(cap) => cap,
-            None => cap_from(env::var_os(CAP_VARIABLE).map(|v| v.to_string_lossy().into_owned()))?,
+            None => {
+                let variable = env::var_os(CAP_VARIABLE).map(|v| v.to_string_lossy().into_owned());
+                cap_from(variable, self.default_cap.unwrap_or(DEFAULT_CAP))?
+            }
         };
         let in_kubernetes = env::var_os("KUBERNETES_SERVICE_HOST").is_some();
         let usual = if in_kubernetes { KUBERNETES_ANNOUNCE } else { Duration::ZERO };
@@ -227,8 +239,8 @@ impl Builder {
     }
 }
 
-fn cap_from(value: Option<String>) -> Result<Duration, BuildError> {
-    let Some(value) = value else { return Ok(DEFAULT_CAP) };
+fn cap_from(value: Option<String>, default: Duration) -> Result<Duration, BuildError> {
+    let Some(value) = value else { return Ok(default) };
     let seconds = value.trim().parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
     seconds.filter(|cap| !cap.is_zero()).ok_or(BuildError::Setting {
         variable: CAP_VARIABLE,
@@ -243,14 +255,15 @@ mod tests {
 
     #[test]
     fn the_cap_variable_is_seconds_and_nothing_else() {
-        let secs = |text: &str| cap_from(Some(text.to_owned())).map(|cap| cap.as_secs_f64()).ok();
-        assert_eq!(cap_from(None).ok(), Some(DEFAULT_CAP));
+        let cap = |text: &str| cap_from(Some(text.to_owned()), DEFAULT_CAP);
+        let secs = |text: &str| cap(text).map(|cap| cap.as_secs_f64()).ok();
+        assert_eq!(cap_from(None, DEFAULT_CAP).ok(), Some(DEFAULT_CAP));
         assert_eq!(secs("30"), Some(30.0));
         assert_eq!(secs(" 0.5 "), Some(0.5));
         for wrong in ["", "0", "-1", "30s", "NaN", "inf", "1e300"] {
             assert_eq!(secs(wrong), None, "{wrong:?}");
         }
-        let error = cap_from(Some("soon".to_owned())).unwrap_err().to_string();
+        let error = cap("soon").unwrap_err().to_string();
         assert!(error.contains("GRACEFUL_SHUTDOWN_TIMEOUT=`soon`"), "{error}");
     }
 }

@@ -69,7 +69,7 @@ pub trait ShutdownCoordinator: Send + Sync + 'static {
     /// [`child_token`](CancellationToken::child_token) of it.
     fn token(&self) -> CancellationToken;
 
-    /// The phase being run; `None` before the shutdown and after it.
+    /// The phase being run, from the instant the shutdown begins; `None` before it and after it.
     fn phase(&self) -> Option<Phase>;
 
     /// A subscription to phase changes.
@@ -79,7 +79,7 @@ pub trait ShutdownCoordinator: Send + Sync + 'static {
     fn report(&self) -> Report;
 
     /// The owned work, aborted at the end of `drain`.
-    fn work(&self) -> Work;
+    fn work(&self) -> &Work;
 }
 
 impl dyn ShutdownCoordinator {
@@ -125,6 +125,9 @@ impl dyn ShutdownCoordinator {
 
     /// Runs a task that the coordinator owns: it is listed by name while it blocks, waited for in
     /// `drain` and aborted at the end of it. Once `drain` has passed it is dropped unpolled.
+    ///
+    /// Whoever awaits the handle learns of the abort as an error that
+    /// [is cancelled](tokio::task::JoinError::is_cancelled): not everything that has ended is done.
     pub fn spawn<F>(&self, name: impl Into<Name>, future: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,

@@ -295,7 +295,12 @@ impl ShutdownCoordinator for Coordinator {
     }
 
     fn phase(&self) -> Option<Phase> {
-        self.trail.borrow().current()
+        let trail = self.trail.borrow();
+        if trail.entered.is_empty() && self.shutdown.is_shutting_down() {
+            // Begun, and not yet entered: as good as in the first one.
+            return locked(&self.run).plan.phases.first().map(|first| first.phase.clone());
+        }
+        trail.current()
     }
 
     fn phases(&self) -> PhaseWatch {
@@ -309,8 +314,8 @@ impl ShutdownCoordinator for Coordinator {
         }
     }
 
-    fn work(&self) -> Work {
-        self.work.clone()
+    fn work(&self) -> &Work {
+        &self.work
     }
 }
 

@@ -11,7 +11,7 @@
 //! }
 //!
 //! async fn serve() -> Result<Exit, BoxError> {
-//!     let coordinator = Coordinator::builder().cap(Duration::from_secs(30)).build()?;
+//!     let coordinator = Coordinator::builder().default_cap(Duration::from_secs(30)).build()?;
 //!     coordinator.listen_for_signals()?;            // before anything else can fail
 //!
 //!     let shutdown = coordinator.shutdown();        // cheap to clone, one load to poll

@@ -75,8 +75,8 @@ impl ShutdownCoordinator for NoopCoordinator {
         Report::running()
     }
 
-    fn work(&self) -> Work {
-        self.work.clone()
+    fn work(&self) -> &Work {
+        &self.work
     }
 }
 

@@ -27,14 +27,21 @@ impl Phase {
     /// Give back what was taken: connections, locks, temporary files.
     pub const RELEASE: Phase = Phase(Cow::Borrowed("release"));
 
-    /// A phase by name. A waiter registered in one that the plan does not have is refused.
-    pub fn named(name: impl Into<Cow<'static, str>>) -> Self {
-        Phase(name.into())
+    /// A phase by name, for a `const` of the application. A waiter registered in one that the plan
+    /// does not have is refused.
+    pub const fn named(name: &'static str) -> Self {
+        Phase(Cow::Borrowed(name))
     }
 
     /// The name.
     pub fn name(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for Phase {
+    fn from(name: String) -> Self {
+        Phase(Cow::Owned(name))
     }
 }
 

@@ -209,8 +209,9 @@ fn trouble_is_reported_alerted_and_told_by_the_exit_code() {
         ("tidy", Outcome::Done),
     ] {
         assert_eq!(outcome(&report, name), expected, "{name}");
-        let alerted = exit.stdout.contains(&format!("alert: {name} "));
-        assert_eq!(alerted, !expected.is_good(), "{name}: {}", exit.stdout);
+        let alert = format!("alert: {name} {expected} in ");
+        let alerted = exit.line(|line| line.starts_with(&alert));
+        assert_eq!(alerted.is_some(), !expected.is_good(), "{name}: {}", exit.stdout);
     }
     for percent in [50, 80, 100] {
         let line = format!("percent={percent} waiter=hangs");

@@ -21,6 +21,13 @@ impl fmt::Display for Report {
     }
 }
 
+/// In one line: name, outcome, detail.
+impl fmt::Display for WaiterReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, note(self))
+    }
+}
+
 fn headline(report: &Report) -> String {
     let cause = report.cause.as_ref().map(ToString::to_string).unwrap_or_default();
     let (elapsed, cap) = (seconds(report.elapsed), seconds(report.cap));
@@ -117,6 +124,12 @@ fn waiter_row(waiter: &WaiterReport, now: Duration) -> Row {
             Tone::Bad
         }
     };
+    let note = note(waiter);
+    let span = waiter.start.map(|start| (start, waiter.end.unwrap_or(now)));
+    Row { label: waiter.name.clone(), is_group: false, span, tone, note }
+}
+
+fn note(waiter: &WaiterReport) -> String {
     let mut note = match waiter.outcome {
         Some(outcome) => outcome.to_string(),
         None if waiter.start.is_some() => "running".to_owned(),
@@ -128,6 +141,5 @@ fn waiter_row(waiter: &WaiterReport, now: Duration) -> Row {
     if let Some(detail) = &waiter.detail {
         note.push_str(&format!(": {detail}"));
     }
-    let span = waiter.start.map(|start| (start, waiter.end.unwrap_or(now)));
-    Row { label: waiter.name.clone(), is_group: false, span, tone, note }
+    note
 }
