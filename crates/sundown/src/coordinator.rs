@@ -21,7 +21,7 @@ use crate::saved::Previous;
 use crate::sync::{Mutex, OnceLock, locked};
 use crate::telling;
 use crate::waiter::{Body, Fallback};
-use crate::watchdog::Watch;
+use crate::watchdog::{LastWord, Watch};
 use crate::work::StillRunning;
 use crate::{
     Cause, Notification, Phase, PhaseWatch, PlanError, Registration, Report, Shutdown,
@@ -49,6 +49,8 @@ pub struct Coordinator {
     /// The second signal came.
     pub(crate) urgent: Notify,
     pub(crate) watch: OnceLock<Watch>,
+    /// Shared with the watchdog: a process has one last word.
+    pub(crate) last_word: Arc<OnceLock<LastWord>>,
     /// Shared with the watchdog, which must not wait for a lock.
     pub(crate) cap_nanos: Arc<AtomicU64>,
     report: OnceCell<Report>,
@@ -86,6 +88,7 @@ impl Coordinator {
             nudge: Notify::new(),
             urgent: Notify::new(),
             watch: OnceLock::new(),
+            last_word: Arc::new(OnceLock::new()),
             cap_nanos: Arc::default(),
             report: OnceCell::new(),
             previous,
@@ -173,7 +176,7 @@ impl Coordinator {
                 }
                 match self.check() {
                     Ok(()) => Driver::new(self).run().await,
-                    Err(error) => self.refuse(&error),
+                    Err(error) => self.refuse(&error).await,
                 }
             })
             .await
@@ -200,10 +203,10 @@ impl Coordinator {
         }
     }
 
-    fn refuse(&self, error: &PlanError) -> Report {
+    async fn refuse(&self, error: &PlanError) -> Report {
         telling::refused(error);
         let report = self.refused_report(error);
-        self.leave_report(&report);
+        self.leave_report(&report).await;
         report
     }
 

@@ -16,6 +16,7 @@ use crate::saved::write_termination_message;
 use crate::sync::locked;
 use crate::telling::{self, quietly};
 use crate::waiter::{BodyResult, Name};
+use crate::watchdog::LastWord;
 use crate::{Coordinator, Deadline, Outcome, Phase, Report, WaiterReport};
 
 /// The longest the plan's end waits for alert callbacks that are still running.
@@ -240,7 +241,7 @@ impl<'a> Driver<'a> {
             quietly(|| tracing::error!("an alert callback did not return in time"));
         }
         let report = self.coordinator.report_so_far();
-        self.coordinator.leave_report(&report);
+        self.coordinator.leave_report(&report).await;
         telling::ended(&report);
         report
     }
@@ -248,7 +249,11 @@ impl<'a> Driver<'a> {
 
 impl Coordinator {
     /// Puts the report where it outlives the process, and lets the watchdog count down the rest.
-    pub(crate) fn leave_report(&self, report: &Report) {
+    /// If the watchdog was quicker it is ending the process: `main` must not be faster.
+    pub(crate) async fn leave_report(&self, report: &Report) {
+        if self.last_word.set(LastWord::Plan(report.exit())).is_err() {
+            pending::<()>().await;
+        }
         self.write_report(report);
         if let Some(watch) = self.watch.get() {
             watch.has_ended(report.exit());

@@ -41,6 +41,7 @@ impl Watch {
             shutdown: coordinator.shutdown.clone(),
             cap_nanos: coordinator.cap_nanos.clone(),
             linger: coordinator.settings.linger,
+            last_word: coordinator.last_word.clone(),
             source,
             begin: spawn_beginner(coordinator.me.clone())?,
             scribe: spawn_scribe(coordinator.me.clone())?,
@@ -61,6 +62,13 @@ impl Watch {
         let _ = self.ended.set((Instant::now(), exit));
         self.wake();
     }
+}
+
+/// Whose report and exit code count: the plan's or the watchdog's, whoever spoke first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LastWord {
+    Plan(Exit),
+    Force,
 }
 
 /// What a signal does, by how many came before and where the shutdown stands.
@@ -86,6 +94,7 @@ struct Watcher {
     shutdown: Shutdown,
     cap_nanos: Arc<AtomicU64>,
     linger: Duration,
+    last_word: Arc<OnceLock<LastWord>>,
     source: Source,
     begin: SyncSender<Signal>,
     scribe: Scribe,
@@ -154,11 +163,26 @@ impl Watcher {
         let exit = match end {
             End::Quietly(exit) => exit,
             End::ByForce(force) => {
-                self.scribe.write(force);
-                Exit::Forced
+                let _ = self.last_word.set(LastWord::Force);
+                match self.last_word.get() {
+                    Some(LastWord::Plan(exit)) => self.let_it_be_written(*exit),
+                    Some(LastWord::Force) | None => {
+                        self.scribe.write(force);
+                        Exit::Forced
+                    }
+                }
             }
         };
         low_level::exit(i32::from(exit.code()))
+    }
+
+    /// The plan ended just before: its report is being written and needs a moment too.
+    fn let_it_be_written(&self, exit: Exit) -> Exit {
+        let until = Instant::now() + LAST_WORDS;
+        while self.ended.get().is_none() && Instant::now() < until {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        exit
     }
 }
 

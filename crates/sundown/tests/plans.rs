@@ -245,7 +245,8 @@ fn check_makespan(scenario: &Scenario, report: &Report, rows: &Rows) {
 #[test]
 fn ten_thousand_random_plans_keep_every_promise() {
     let first = std::env::var("SUNDOWN_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds = first.map_or(0..10_000, |seed: u64| seed..seed + 1);
+    let all = if std::env::var_os("SUNDOWN_FULL").is_some() { 200_000 } else { 10_000 };
+    let seeds = first.map_or(0..all, |seed: u64| seed..seed + 1);
     std::panic::set_hook(Box::new(|info| {
         if info.payload().downcast_ref::<&str>() != Some(&"scripted") {
             eprintln!("{info}");
