@@ -63,6 +63,17 @@ const MISDEEDS: &[(&str, &str, Misdeed)] = &[
         drop(c.spawn("reindex", pending::<()>()));
         Ok(())
     }),
+    ("hang-thousands", "five thousand of them", |c| {
+        for n in 0..5000 {
+            drop(c.spawn(format!("reindex-{n}"), pending::<()>()));
+        }
+        Ok(())
+    }),
+    ("second-try", "a coordinator before this one, dropped when its start failed", |_| {
+        let first = Coordinator::builder().build().expect("the defaults work");
+        first.listen_for_signals().expect("signals can be caught");
+        Ok(())
+    }),
     ("block-runtime", "owned work that blocks every runtime thread from the start", |c| {
         for _ in 0..2 {
             drop(c.spawn("spinner", async { block() }));

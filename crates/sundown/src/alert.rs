@@ -18,6 +18,13 @@ pub enum Alert {
         /// Itself.
         waiter: WaiterReport,
     },
+    /// Owned work panicked, or failed under supervision, while the service stopped.
+    WorkFailed {
+        /// Its name.
+        name: String,
+        /// What it died of.
+        error: String,
+    },
     /// The process is being ended by force; this is its report.
     Forced(Box<Report>),
 }
@@ -30,6 +37,7 @@ impl fmt::Display for Alert {
                 write!(f, "{} {} in {phase}", waiter.name, outcome.replace('_', " "))?;
                 waiter.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
             }
+            Alert::WorkFailed { name, error } => write!(f, "{name} failed: {error}"),
             Alert::Forced(report) => write!(f, "{report}"),
         }
     }

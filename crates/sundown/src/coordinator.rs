@@ -1,5 +1,8 @@
 //! The coordinator: who takes part, whether it has begun, and the way to run the plan.
 
+#[cfg(all(test, sundown_loom))]
+mod loom;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -113,7 +116,10 @@ impl Coordinator {
         if self.watch.get().is_some() {
             return Err(again());
         }
-        self.watch.set(Watch::start(self)?).map_err(|_| again())
+        self.watch.set(Watch::start(self)?).map_err(|_| again())?;
+        // A cause may have come between the thread's first look and now.
+        self.wake_watch();
+        Ok(())
     }
 
     /// Draws edges: in every phase in which several of these take part, each starts after the
@@ -129,12 +135,10 @@ impl Coordinator {
         names: impl IntoIterator<Item = S>,
     ) -> Result<(), PlanError> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        let mut run = locked(&self.run);
         if self.shutdown.is_shutting_down() {
             return Err(PlanError::HasBegun { order: names });
         }
-        run.plan.orders.push(names);
-        Ok(())
+        locked(&self.run).order(names)
     }
 
     /// Whether the plan can work: names, cycles, times. Call it when everybody is registered and
@@ -144,19 +148,29 @@ impl Coordinator {
     ///
     /// The first thing that cannot work, by name.
     pub fn check(&self) -> Result<(), PlanError> {
+        self.check_not_empty()?;
+        locked(&self.run).check()
+    }
+
+    fn check_not_empty(&self) -> Result<(), PlanError> {
         let run = locked(&self.run);
         let has_members = run.members.values().any(|member| member.kind != Kind::Work);
         if !has_members && self.notifications.is_empty() && !self.work.was_used() {
             return Err(PlanError::Empty);
         }
-        run.check()
+        Ok(())
     }
 
     /// Waits for a cause, then runs the plan and reports. It returns within the cap, counted from
     /// the cause. A plan that `check` would refuse is not run; the report says so, and its exit
     /// code is 2.
     ///
-    /// Called again, it answers the same report.
+    /// Afterwards the process is expected to leave: where signals are listened to, it has the
+    /// [linger](Builder::linger), 500 ms unless set, and never more than the cap, and is then
+    /// ended with the exit code of the report. What needs longer belongs into a waiter.
+    ///
+    /// From this call on whoever registers is checked at once. Called again, it answers the same
+    /// report.
     ///
     /// # Cancel safety
     ///
@@ -174,8 +188,13 @@ impl Coordinator {
                     locked(&self.run).plan.cap = cap;
                     self.set_cap(cap);
                 }
-                match self.check() {
-                    Ok(()) => Driver::new(self).run().await,
+                let checked =
+                    self.check_not_empty().and_then(|()| locked(&self.run).check_for_good());
+                match checked {
+                    Ok(()) => {
+                        self.write_running_report();
+                        Driver::new(self).run().await
+                    }
                     Err(error) => self.refuse(&error).await,
                 }
             })
@@ -198,6 +217,10 @@ impl Coordinator {
     fn set_cap(&self, cap: Duration) {
         let nanos = u64::try_from(cap.as_nanos()).unwrap_or(u64::MAX);
         self.cap_nanos.store(nanos, Ordering::Relaxed);
+        self.wake_watch();
+    }
+
+    fn wake_watch(&self) {
         if let Some(watch) = self.watch.get() {
             watch.wake();
         }
@@ -206,14 +229,17 @@ impl Coordinator {
     async fn refuse(&self, error: &PlanError) -> Report {
         telling::refused(error);
         let report = self.refused_report(error);
-        self.leave_report(&report).await;
+        self.trail.send_modify(|trail| trail.ended = true);
+        self.claim_last_word(report.exit()).await;
+        self.leave_report(&report);
         report
     }
 
     fn join_owned_work(&self) {
         let work = self.work.clone();
-        let drained =
-            Waiter::new(Self::OWNED_WORK, |_deadline| async move { work.drained().await });
+        let drained = Waiter::new(Self::OWNED_WORK, |_deadline| async move {
+            work.close_when_empty().await;
+        });
         self.join(drained, Some(Kind::Work)).expect("a new plan has `drain`, and nobody in it");
     }
 
@@ -238,7 +264,8 @@ impl Coordinator {
             fallback: fallback_least,
             state: State::Pending,
         };
-        let id = run.join(member)?;
+        let at = self.shutdown.began().map(|began| began.at.elapsed()).unwrap_or_default();
+        let id = run.join(at, member)?;
         // Under the same lock: the driver must find the body of whoever it is told to start.
         locked(&self.bodies).insert(id, Bodies { main: Some(body), fallback });
         Ok(id)
@@ -279,9 +306,8 @@ impl ShutdownCoordinator for Coordinator {
         if !self.shutdown.begin(cause) {
             return false;
         }
-        if let Some(watch) = self.watch.get() {
-            watch.wake();
-        }
+        self.wake_watch();
+        self.work.forget_failures();
         self.token.cancel();
         if let Some(cause) = self.shutdown.cause() {
             self.notifications.run(cause);
@@ -299,7 +325,7 @@ impl ShutdownCoordinator for Coordinator {
 
     fn phase(&self) -> Option<Phase> {
         let trail = self.trail.borrow();
-        if trail.entered.is_empty() && self.shutdown.is_shutting_down() {
+        if trail.entered.is_empty() && !trail.ended && self.shutdown.is_shutting_down() {
             // Begun, and not yet entered: as good as in the first one.
             return locked(&self.run).plan.phases.first().map(|first| first.phase.clone());
         }
@@ -336,58 +362,5 @@ impl fmt::Debug for Coordinator {
             .field("cap", &self.cap())
             .field("cause", &self.shutdown.cause())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(all(test, sundown_loom))]
-mod loom {
-    //! Registration racing initiation, on the real coordinator.
-
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use loom::thread;
-
-    use crate::{Cause, Coordinator};
-
-    #[test]
-    fn a_notification_that_races_the_beginning_runs_exactly_once() {
-        loom::model(|| {
-            let coordinator = Coordinator::builder().build().expect("the defaults work");
-            let calls = Arc::new(AtomicUsize::new(0));
-            let initiator = {
-                let coordinator = coordinator.clone();
-                thread::spawn(move || assert!(coordinator.initiate(Cause::requested("loom"))))
-            };
-            let count = calls.clone();
-            let register = coordinator.register_notification("counts", move |_cause| {
-                count.fetch_add(1, Ordering::SeqCst);
-            });
-            initiator.join().expect("no panic");
-            assert_eq!(calls.load(Ordering::SeqCst), 1);
-            drop(register);
-        });
-    }
-
-    #[test]
-    fn of_two_initiations_one_wins_and_notifies() {
-        loom::model(|| {
-            let coordinator = Coordinator::builder().build().expect("the defaults work");
-            let calls = Arc::new(AtomicUsize::new(0));
-            let count = calls.clone();
-            let _registration = coordinator.register_notification("counts", move |_cause| {
-                count.fetch_add(1, Ordering::SeqCst);
-            });
-            let other = {
-                let coordinator = coordinator.clone();
-                thread::spawn(move || coordinator.initiate(Cause::requested("one")))
-            };
-            let first = coordinator.initiate(Cause::requested("two"));
-            let second = other.join().expect("no panic");
-            assert!(first ^ second);
-            let winner = if first { "two" } else { "one" };
-            assert_eq!(coordinator.cause(), Some(Cause::requested(winner)));
-            assert_eq!(calls.load(Ordering::SeqCst), 1);
-        });
     }
 }

@@ -63,6 +63,20 @@ impl Dag {
         &self.successors[node]
     }
 
+    /// For each node, whether it comes after `node`, directly or through others.
+    pub fn all_after(&self, node: usize) -> Vec<bool> {
+        let mut after = vec![false; self.successors.len()];
+        let mut open = vec![node];
+        while let Some(node) = open.pop() {
+            for &next in &self.successors[node] {
+                if !std::mem::replace(&mut after[next], true) {
+                    open.push(next);
+                }
+            }
+        }
+        after
+    }
+
     /// For each node, the longest chain of weights strictly after it: what a deadline must leave.
     pub fn chain_after(&self, weight: &[Duration]) -> Vec<Duration> {
         let mut chain = vec![Duration::ZERO; self.successors.len()];
@@ -169,6 +183,8 @@ mod tests {
         let weight = ms(&[1, 10, 100, 50]);
         assert_eq!(dag.chain_after(&weight), ms(&[110, 100, 0, 0]));
         assert_eq!(dag.critical_path(&weight), (Duration::from_millis(111), vec![0, 1, 2]));
+        assert_eq!(dag.all_after(1), [false, false, true, false]);
+        assert_eq!(dag.all_after(0), [false, true, true, true]);
     }
 
     #[test]

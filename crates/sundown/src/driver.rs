@@ -2,22 +2,24 @@
 
 use std::collections::HashMap;
 use std::future::pending;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use crate::alert::Alert;
 use crate::panics::message_of;
 use crate::run::member::{At, Fault, Kind, Leg, MemberId, State};
-use crate::run::{Action, Event, Mark};
+use crate::run::{Action, Event, Mark, Return};
 use crate::saved::write_termination_message;
 use crate::sync::locked;
 use crate::telling::{self, quietly};
-use crate::waiter::{BodyResult, Name};
+use crate::waiter::{Body, Name};
 use crate::watchdog::LastWord;
-use crate::{Coordinator, Deadline, Outcome, Phase, Report, WaiterReport};
+use crate::{Coordinator, Deadline, Exit, HandedBack, Outcome, Phase, Report, WaiterReport};
 
 /// The longest the plan's end waits for alert callbacks that are still running.
 const ALERT_PATIENCE: Duration = Duration::from_secs(5);
@@ -25,7 +27,8 @@ const ALERT_PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Driver<'a> {
     coordinator: &'a Coordinator,
     began: Instant,
-    legs: JoinSet<BodyResult>,
+    span: Span,
+    legs: JoinSet<(Instant, Result<HandedBack, String>)>,
     running: HashMap<Id, (MemberId, Leg)>,
     aborts: HashMap<MemberId, AbortHandle>,
     alerts: JoinSet<()>,
@@ -36,6 +39,7 @@ impl<'a> Driver<'a> {
         Driver {
             coordinator,
             began: Instant::now(),
+            span: Span::none(),
             legs: JoinSet::new(),
             running: HashMap::new(),
             aborts: HashMap::new(),
@@ -46,11 +50,10 @@ impl<'a> Driver<'a> {
     /// Waits for a cause and runs the plan to its end.
     pub(crate) async fn run(mut self) -> Report {
         let hold = self.wait_for_cause().await;
-        let span = telling::shutdown_span(self.coordinator.shutdown.cause());
-        self.run_plan(hold).instrument(span).await
-    }
-
-    async fn run_plan(mut self, hold: Duration) -> Report {
+        if self.coordinator.trail.borrow().ended {
+            // An earlier call was dropped when only the last words were missing.
+            return self.finish().await;
+        }
         let mut event = Event::Begin { hold };
         loop {
             let at = self.now();
@@ -77,6 +80,7 @@ impl<'a> Driver<'a> {
         coordinator.shutdown.wait().await;
         let began = coordinator.shutdown.began().expect("it was waited for");
         self.began = began.at;
+        self.span = telling::shutdown_span(&began.cause);
         telling::began(&began.cause, coordinator.cap());
         coordinator.notifications.settle(&began.cause).await;
         let run = locked(&coordinator.run);
@@ -101,10 +105,7 @@ impl<'a> Driver<'a> {
         };
         tokio::select! {
             biased;
-            // The end of an aborted leg is no news, but looking again does no harm.
-            Some(ended) = self.legs.join_next_with_id() => {
-                self.returned(ended).unwrap_or(Event::Tick)
-            }
+            Some(ended) = self.legs.join_next_with_id() => self.returned(ended),
             () = self.coordinator.urgent.notified() => {
                 telling::escalated();
                 Event::Escalate
@@ -114,20 +115,32 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn returned(&mut self, ended: Result<(Id, BodyResult), JoinError>) -> Option<Event> {
-        let (task, result) = match ended {
-            Ok((task, result)) => (task, result.map_err(|error| Fault::Failed(chain(&*error)))),
+    /// This end and all others that are there to be had: whoever made it, made it.
+    fn returned(&mut self, first: Joined) -> Event {
+        let mut returns: Vec<Return> = self.return_of(first).into_iter().collect();
+        while let Some(next) = self.legs.try_join_next_with_id() {
+            returns.extend(self.return_of(next));
+        }
+        Event::Returned(returns)
+    }
+
+    fn return_of(&mut self, ended: Joined) -> Option<Return> {
+        let (task, at, result) = match ended {
+            Ok((task, (at, result))) => (task, at, result.map_err(Fault::Failed)),
             Err(error) if error.is_panic() => {
-                let task = error.id();
-                (task, Err(Fault::Panicked(message_of(&*error.into_panic()))))
+                let (task, payload) = (error.id(), error.into_panic());
+                let message = message_of(&*payload);
+                quietly(|| drop(payload));
+                (task, Instant::now(), Err(Fault::Panicked(message)))
             }
             Err(aborted) => {
+                // No news: it was aborted because it had ended for us.
                 self.running.remove(&aborted.id());
                 return None;
             }
         };
         let (id, leg) = self.running.remove(&task)?;
-        Some(Event::Returned { id, leg, result })
+        Some(Return { id, leg, at: at.saturating_duration_since(self.began), result })
     }
 
     fn act(&mut self, action: Action) {
@@ -144,6 +157,7 @@ impl<'a> Driver<'a> {
                 }
             }
             Action::Settled { id } => self.settled(id),
+            Action::FreeWork => self.coordinator.work.free(),
             Action::Mark { phase, mark, until } => self.still_stopping(&phase, &mark, until),
             Action::Finish => self.coordinator.trail.send_modify(|trail| trail.ended = true),
         }
@@ -159,8 +173,8 @@ impl<'a> Driver<'a> {
         };
         let Some(body) = body else { return };
         let deadline = Deadline::at(self.began + until);
-        let span = telling::waiter_span(&self.name_of(id));
-        let abort = self.legs.spawn(async move { body(deadline).await }.instrument(span));
+        let span = telling::waiter_span(&self.span, &self.name_of(id));
+        let abort = self.legs.spawn(perform(body, deadline).instrument(span));
         self.running.insert(abort.id(), (id, leg));
         self.aborts.insert(id, abort);
     }
@@ -174,7 +188,7 @@ impl<'a> Driver<'a> {
     fn settled(&mut self, id: MemberId) {
         self.aborts.remove(&id);
         let unused = locked(&self.coordinator.bodies).remove(&id);
-        drop(unused);
+        quietly(|| drop(unused));
         if self.is_owned_work(id) {
             self.close_work(id);
             if !self.coordinator.work.was_used() {
@@ -194,10 +208,15 @@ impl<'a> Driver<'a> {
     fn tell(&mut self, phase: String, waiter: WaiterReport) {
         let outcome = waiter.outcome.expect("it has ended");
         telling::waiter_ended(&phase, &waiter, outcome);
-        let alerting = matches!(outcome, Outcome::Failed | Outcome::Panicked | Outcome::TimedOut);
-        if alerting && self.coordinator.settings.alert.is_set() {
-            let alert = self.coordinator.settings.alert.clone();
-            self.alerts.spawn_blocking(move || alert.call(&Alert::Trouble { phase, waiter }));
+        if matches!(outcome, Outcome::Failed | Outcome::Panicked | Outcome::TimedOut) {
+            self.alert(Alert::Trouble { phase, waiter });
+        }
+    }
+
+    fn alert(&mut self, alert: Alert) {
+        if self.coordinator.settings.alert.is_set() {
+            let callback = self.coordinator.settings.alert.clone();
+            self.alerts.spawn_blocking(move || callback.call(&alert));
         }
     }
 
@@ -235,43 +254,70 @@ impl<'a> Driver<'a> {
     /// The last words: alerts through, report saved, watchdog told.
     async fn finish(mut self) -> Report {
         self.legs.abort_all();
-        let left = self.coordinator.cap().saturating_sub(self.now());
+        let coordinator = self.coordinator;
+        for (name, error) in coordinator.work.failures() {
+            self.alert(Alert::WorkFailed { name: name.into_owned(), error });
+        }
+        let report = coordinator.report_so_far();
+        coordinator.claim_last_word(report.exit()).await;
+        let left = coordinator.cap().saturating_sub(self.now());
         let all = async { while self.alerts.join_next().await.is_some() {} };
         if timeout(left.mul_f64(0.5).min(ALERT_PATIENCE), all).await.is_err() {
             quietly(|| tracing::error!("an alert callback did not return in time"));
         }
-        let report = self.coordinator.report_so_far();
-        self.coordinator.leave_report(&report).await;
+        coordinator.leave_report(&report);
         telling::ended(&report);
         report
     }
 }
 
+/// Runs a body to its end, and says when that was. Errors are put into words here, where a panic
+/// in their `Display` is the body's own.
+async fn perform(body: Body, deadline: Deadline) -> (Instant, Result<HandedBack, String>) {
+    let result = body(deadline).await.map_err(|error| chain(&*error));
+    (Instant::now(), result)
+}
+
+type Joined = Result<(Id, (Instant, Result<HandedBack, String>)), JoinError>;
+
 impl Coordinator {
-    /// Puts the report where it outlives the process, and lets the watchdog count down the rest.
-    /// If the watchdog was quicker it is ending the process: `main` must not be faster.
-    pub(crate) async fn leave_report(&self, report: &Report) {
-        if self.last_word.set(LastWord::Plan(report.exit())).is_err() {
+    /// Makes this the exit code that counts. If the watchdog was quicker it is ending the process,
+    /// and `main` must not be faster.
+    pub(crate) async fn claim_last_word(&self, exit: Exit) {
+        let _ = self.last_word.set(LastWord::Plan(exit));
+        if self.last_word.get() == Some(&LastWord::Force) {
             pending::<()>().await;
         }
+    }
+
+    /// Puts the report where it outlives the process, and lets the watchdog count down the rest.
+    pub(crate) fn leave_report(&self, report: &Report) {
         self.write_report(report);
         if let Some(watch) = self.watch.get() {
             watch.has_ended(report.exit());
         }
     }
 
+    /// Says that a process runs, until there is more to say.
+    pub(crate) fn write_running_report(&self) {
+        if let Some(file) = &self.settings.report_file {
+            self.told_or_logged(file.write(&Report::running()), file.path());
+        }
+    }
+
     /// Writes the report wherever it was asked for; what fails is logged, and changes nothing.
     pub(crate) fn write_report(&self, report: &Report) {
-        if let Some(file) = &self.settings.report_file
-            && let Err(error) = file.write(report)
-        {
-            let path = file.path().display();
-            quietly(|| tracing::error!(%path, %error, "cannot save the shutdown report"));
+        if let Some(file) = &self.settings.report_file {
+            self.told_or_logged(file.write(report), file.path());
         }
         let path = &self.settings.termination_message;
-        if let Err(error) = write_termination_message(path, &report.to_line()) {
+        self.told_or_logged(write_termination_message(path, || report.to_line()), path);
+    }
+
+    fn told_or_logged(&self, written: io::Result<()>, path: &Path) {
+        if let Err(error) = written {
             let path = path.display();
-            quietly(|| tracing::error!(%path, %error, "cannot leave the termination message"));
+            quietly(|| tracing::error!(%path, %error, "cannot save the shutdown report"));
         }
     }
 }

@@ -110,7 +110,7 @@ pub use phase::{Phase, PhaseWatch};
 pub use plan::PlanError;
 pub use report::{
     Blocked, Force, LeftWork, NotificationReport, PhaseReport, Process, Report, Verdict,
-    WaiterReport,
+    WaiterReport, WorkFailure,
 };
 pub use waiter::{Priority, Waiter};
 pub use work::Work;

@@ -17,6 +17,8 @@ use crate::waiter::Name;
 
 /// How long the plan waits for one that breaks its promise not to block.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// How long it waits for all of them.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) type Callback = Box<dyn FnOnce(&Cause) + Send>;
 
@@ -49,6 +51,10 @@ pub(crate) struct Notifications {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Counts those who run them. The latest one goes on; one who was held up by a callback and
+    /// was replaced stops when it returns.
+    runner: u64,
+    is_running: bool,
     next_id: u64,
     waiting: VecDeque<(u64, Notification)>,
     records: Vec<Record>,
@@ -83,12 +89,36 @@ impl Notifications {
         locked(&self.state).next_id == 0
     }
 
-    /// Runs those that nobody has run yet. Any number of threads may do so at once: each
-    /// notification is run by one of them.
+    /// Runs those that nobody has run yet, one after the other, unless somebody is at it.
     pub(crate) fn run(&self, cause: &Cause) {
-        while let Some((index, callback)) = self.take_next() {
+        let runner = {
+            let mut state = locked(&self.state);
+            if std::mem::replace(&mut state.is_running, true) {
+                return;
+            }
+            state.runner
+        };
+        self.run_as(runner, cause);
+    }
+
+    /// Takes the place of a runner who is held up.
+    fn take_over(&self, cause: &Cause) {
+        let runner = {
+            let mut state = locked(&self.state);
+            state.runner += 1;
+            state.runner
+        };
+        self.run_as(runner, cause);
+    }
+
+    fn run_as(&self, runner: u64, cause: &Cause) {
+        while let Some((index, callback)) = self.take_next(runner) {
             let result = catch_unwind(AssertUnwindSafe(|| callback(cause)));
-            let panic = result.err().map(|payload| message_of(&*payload));
+            let panic = result.err().map(|payload| {
+                let message = message_of(&*payload);
+                quietly(|| drop(payload));
+                message
+            });
             let name = {
                 let record = &mut locked(&self.state).records[index];
                 record.end = Some((Instant::now(), panic.clone()));
@@ -101,23 +131,30 @@ impl Notifications {
         }
     }
 
-    fn take_next(&self) -> Option<(usize, Callback)> {
+    fn take_next(&self, runner: u64) -> Option<(usize, Callback)> {
         let mut state = locked(&self.state);
-        let (_, Notification { name, callback }) = state.waiting.pop_front()?;
+        if state.runner != runner {
+            return None;
+        }
+        let Some((_, Notification { name, callback })) = state.waiting.pop_front() else {
+            state.is_running = false;
+            return None;
+        };
         state.records.push(Record { name, start: Instant::now(), end: None });
         Some((state.records.len() - 1, callback))
     }
 
     /// Waits until all have run. One that blocks is waited for a moment only, and those behind it
-    /// are run without it.
+    /// are run without it; and all of them together get no more than a second.
     pub(crate) async fn settle(self: &Arc<Self>, cause: &Cause) {
+        let give_up = Instant::now() + LONGEST_PATIENCE;
         loop {
             let (waiting, running) = self.progress();
             if waiting == 0 && running.is_empty() {
                 return;
             }
             let is_overdue = |(_, start): &(Name, Instant)| start.elapsed() >= PATIENCE;
-            if running.iter().all(is_overdue) {
+            if !running.is_empty() && running.iter().all(is_overdue) {
                 for (notification, _) in &running {
                     quietly(|| tracing::error!(%notification, "it blocks; going on without it"));
                 }
@@ -125,7 +162,11 @@ impl Notifications {
                     return;
                 }
                 let (rest, cause) = (self.clone(), cause.clone());
-                drop(tokio::task::spawn_blocking(move || rest.run(&cause)));
+                drop(tokio::task::spawn_blocking(move || rest.take_over(&cause)));
+            }
+            if Instant::now() >= give_up {
+                quietly(|| tracing::error!(waiting, "notifications take too long; going on"));
+                return;
             }
             let _ = timeout(PATIENCE, self.changed.notified()).await;
         }

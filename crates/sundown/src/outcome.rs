@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::{Write as _, stderr};
 use std::process::{ExitCode, Termination};
 
 use serde::{Deserialize, Serialize};
@@ -141,12 +142,14 @@ impl Exit {
     pub fn of<E: Into<BoxError>>(program: Result<Exit, E>) -> Exit {
         program.unwrap_or_else(|error| {
             let error: BoxError = error.into();
-            eprintln!("error: {error}");
+            let mut text = format!("error: {error}\n");
             let mut source = error.source();
             while let Some(cause) = source {
-                eprintln!("  because: {cause}");
+                text.push_str(&format!("  because: {cause}\n"));
                 source = cause.source();
             }
+            // Nobody may be there to read it; the exit code says it too.
+            let _ = stderr().write_all(text.as_bytes());
             Exit::Usage
         })
     }

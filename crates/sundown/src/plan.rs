@@ -11,11 +11,13 @@ use crate::phase::Budget;
 use crate::run::member::Member;
 use crate::run::schedule::Schedule;
 
-/// The default cap, the one the first deployments of this pattern used.
+/// The cap when nobody says anything.
 pub(crate) const DEFAULT_CAP: Duration = Duration::from_secs(600);
 /// How long a pod announces before it drains: endpoints need that long to be withdrawn.
 pub(crate) const KUBERNETES_ANNOUNCE: Duration = Duration::from_secs(3);
 const FIXED: Duration = Duration::from_secs(5);
+/// No time in a plan is longer than a year, so that none of its sums can overflow.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 /// Why a plan cannot be run. Each names the culprit and says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,6 +35,14 @@ pub enum PlanError {
         need: Duration,
         /// The cap.
         cap: Duration,
+    },
+    /// A time that nobody can mean.
+    #[error("{what} of {given:?} is longer than a year (say what is meant)")]
+    TooLong {
+        /// Which time.
+        what: String,
+        /// How long.
+        given: Duration,
     },
     /// Nobody takes part.
     #[error(
@@ -165,7 +175,7 @@ impl Plan {
 
     /// What is kept back at the end of the cap for the last words: report, alerts.
     pub(crate) fn reserve(&self) -> Duration {
-        (self.cap / 50).clamp(Duration::from_millis(10), Duration::from_millis(250))
+        reserve_of(self.cap)
     }
 
     /// When, counted from the start of the shutdown, a phase must have ended whatever happens.
@@ -185,6 +195,20 @@ impl Plan {
         }
     }
 
+    /// When a phase that starts at this instant must end. One that starts late, because the runtime
+    /// was held up, shares what is left of the cap with those that come after it.
+    pub(crate) fn until(&self, phase: usize, start: Duration) -> Duration {
+        let latest = self.latest_end(phase);
+        let Budget::Fixed(budget) = self.phases[phase].budget else { return latest.max(start) };
+        if start + budget <= latest {
+            return start + budget;
+        }
+        let left = self.cap.saturating_sub(self.reserve()).saturating_sub(start);
+        let still_to_come: Duration = self.phases[phase..].iter().map(fixed_part).sum();
+        let share = budget.as_secs_f64() / still_to_come.as_secs_f64().max(f64::MIN_POSITIVE);
+        start + left.mul_f64(share.min(1.0))
+    }
+
     pub(crate) fn position(&self, phase: &Phase) -> Option<usize> {
         self.phases.iter().position(|planned| planned.phase == *phase)
     }
@@ -200,6 +224,10 @@ impl Plan {
 
     /// That the fixed budgets leave something to drain in.
     pub(crate) fn check_budgets(&self) -> Result<(), PlanError> {
+        at_most_a_year(|| "a cap".to_owned(), self.cap)?;
+        for planned in &self.phases {
+            at_most_a_year(|| format!("a budget for `{}`", planned.phase), fixed_part(planned))?;
+        }
         let need = self.phases.iter().map(fixed_part).sum::<Duration>() + self.reserve();
         if need < self.cap {
             return Ok(());
@@ -257,6 +285,18 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// What is kept back of a cap for the last words.
+pub(crate) fn reserve_of(cap: Duration) -> Duration {
+    (cap / 50).clamp(Duration::from_millis(10), Duration::from_millis(250))
+}
+
+pub(crate) fn at_most_a_year(
+    what: impl FnOnce() -> String,
+    given: Duration,
+) -> Result<(), PlanError> {
+    if given <= LONGEST { Ok(()) } else { Err(PlanError::TooLong { what: what(), given }) }
 }
 
 fn fixed_part(planned: &PlannedPhase) -> Duration {

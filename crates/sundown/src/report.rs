@@ -26,8 +26,8 @@ pub struct Report {
     pub process: Process,
     /// How it went.
     pub verdict: Verdict,
-    /// The code the process exits with.
-    pub exit_code: u8,
+    /// The code the process exits with; nothing while it runs, or when it was lost.
+    pub exit_code: Option<u8>,
     /// Why the shutdown began; nothing while the service runs.
     pub cause: Option<Cause>,
     /// When it began, by the wall clock: milliseconds since 1970. For people, not for arithmetic.
@@ -45,8 +45,14 @@ pub struct Report {
     pub notifications: Vec<NotificationReport>,
     /// The phases in their order, with those who took part.
     pub phases: Vec<PhaseReport>,
-    /// Owned work that was still running when its time was over.
+    /// Owned work that was still running when its time was over: the oldest hundred.
     pub left: Vec<LeftWork>,
+    /// How much of it there was.
+    pub left_count: u64,
+    /// Owned work that panicked, or failed under supervision, from the cause on.
+    pub failures: Vec<WorkFailure>,
+    /// How much owned work came when it was too late, and was not run.
+    pub refused: u64,
 }
 
 /// Which process a report is about.
@@ -186,6 +192,16 @@ pub struct LeftWork {
     pub on_thread: bool,
 }
 
+/// Owned work that panicked, or failed under supervision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkFailure {
+    /// Its name.
+    pub name: String,
+    /// What it died of.
+    pub error: String,
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -201,7 +217,7 @@ impl Report {
             schema: Report::SCHEMA,
             process: Process::this(),
             verdict: Verdict::Running,
-            exit_code: Exit::Clean.code(),
+            exit_code: None,
             cause: None,
             began_unix_ms: None,
             cap: Duration::ZERO,
@@ -210,6 +226,9 @@ impl Report {
             notifications: Vec::new(),
             phases: Vec::new(),
             left: Vec::new(),
+            left_count: 0,
+            failures: Vec::new(),
+            refused: 0,
         }
     }
 
@@ -240,13 +259,15 @@ impl Report {
 
     /// What `main` returns.
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(self.exit_code)
+        self.exit().into()
     }
 
-    /// The exit code, as the value that [`Exit::of`] takes.
+    /// The exit code, as the value that [`Exit::of`] takes. A shutdown that has not ended is none
+    /// that went well.
     pub fn exit(&self) -> Exit {
         let known = [Exit::Clean, Exit::Forced, Exit::Usage, Exit::Failed, Exit::Interrupted];
-        known.into_iter().find(|exit| exit.code() == self.exit_code).unwrap_or(Exit::Failed)
+        let exit = known.into_iter().find(|exit| Some(exit.code()) == self.exit_code);
+        exit.unwrap_or(Exit::Failed)
     }
 
     /// Prints the timeline to stdout. A stdout that nobody reads is not an error.

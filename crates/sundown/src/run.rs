@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use self::active::Active;
-use self::member::{At, Fault, Leg, Member, MemberEvent, MemberId, State};
-use crate::plan::{Plan, PlanError};
+use self::member::{At, Fault, Kind, Leg, Member, MemberEvent, MemberId, State};
+use self::schedule::Schedule;
+use crate::plan::{Plan, PlanError, at_most_a_year};
 use crate::waiter::Name;
 use crate::{HandedBack, Phase};
 
@@ -29,12 +30,22 @@ pub(crate) enum Stage {
 pub(crate) enum Event {
     /// The shutdown was initiated. `hold` says how long to announce at least.
     Begin { hold: Duration },
-    /// A member's body, or its fallback, came to an end.
-    Returned { id: MemberId, leg: Leg, result: Result<HandedBack, Fault> },
+    /// Bodies and fallbacks came to an end: all that did since the last event, so that nobody is
+    /// taken to be late who was not.
+    Returned(Vec<Return>),
     /// Time has passed.
     Tick,
     /// The second signal: cut short whatever comes before `flush`.
     Escalate,
+}
+
+/// The end of one leg.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Return {
+    pub(crate) id: MemberId,
+    pub(crate) leg: Leg,
+    pub(crate) at: At,
+    pub(crate) result: Result<HandedBack, Fault>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +60,8 @@ pub(crate) enum Action {
     Settled { id: MemberId },
     /// So much of the phase's time is gone, and these are still running.
     Mark { phase: Phase, mark: Mark, until: At },
+    /// Owned work may end for good once there is none.
+    FreeWork,
     /// A phase has ended.
     Leave { phase: Phase, took: Duration },
     /// Nothing is left to do.
@@ -80,6 +93,10 @@ pub(crate) struct Run {
     pub(crate) escalated: Option<At>,
     names: HashSet<(usize, Name)>,
     next_id: u64,
+    /// How long to announce at least.
+    hold: Duration,
+    /// Nobody calls `check` any more: what comes now must not break what was checked.
+    is_checked: bool,
 }
 
 impl Run {
@@ -93,6 +110,8 @@ impl Run {
             escalated: None,
             names: HashSet::new(),
             next_id: 0,
+            hold: Duration::ZERO,
+            is_checked: false,
         }
     }
 
@@ -101,21 +120,49 @@ impl Run {
         self.plan.check(&self.members.values().collect::<Vec<_>>())
     }
 
+    /// The same for the last time: from here on whoever comes is checked when it comes.
+    pub(crate) fn check_for_good(&mut self) -> Result<(), PlanError> {
+        self.check()?;
+        self.is_checked = true;
+        Ok(())
+    }
+
+    /// Adds edges.
+    pub(crate) fn order(&mut self, names: Vec<String>) -> Result<(), PlanError> {
+        if !matches!(self.stage, Stage::Running) {
+            return Err(PlanError::HasBegun { order: names });
+        }
+        self.plan.orders.push(names);
+        if self.is_checked
+            && let Err(error) = self.check()
+        {
+            self.plan.orders.pop();
+            return Err(error);
+        }
+        Ok(())
+    }
+
     /// The table of the run's stages.
     pub(crate) fn next(&mut self, at: At, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         match (&mut self.stage, event) {
-            (Stage::Running, Event::Begin { hold }) => self.enter(0, at, hold, &mut actions),
-            (Stage::In(_), Event::Returned { id, leg, result }) => {
-                self.step(id, at, MemberEvent::Returned { leg, result }, &mut actions);
+            (Stage::Running, Event::Begin { hold }) => {
+                self.hold = hold;
+                self.enter(0, at, &mut actions);
+            }
+            (Stage::In(_), Event::Returned(returns)) => {
+                for Return { id, leg, at: ended, result } in returns {
+                    let event = MemberEvent::Returned { leg, result };
+                    self.step(id, ended.min(at), event, &mut actions);
+                }
             }
             (Stage::In(_), Event::Tick) => {}
             (Stage::In(_), Event::Escalate) => self.escalate(at, &mut actions),
-            (Stage::Running, Event::Returned { .. } | Event::Tick | Event::Escalate)
+            (Stage::Running, Event::Returned(_) | Event::Tick | Event::Escalate)
             | (Stage::In(_), Event::Begin { .. })
             | (
                 Stage::Ended { .. },
-                Event::Begin { .. } | Event::Returned { .. } | Event::Tick | Event::Escalate,
+                Event::Begin { .. } | Event::Returned(_) | Event::Tick | Event::Escalate,
             ) => {}
         }
         self.advance(at, &mut actions);
@@ -131,23 +178,23 @@ impl Run {
     }
 
     /// Adds a member; `member.id` is assigned here.
-    pub(crate) fn join(&mut self, mut member: Member) -> Result<MemberId, PlanError> {
+    pub(crate) fn join(&mut self, at: At, mut member: Member) -> Result<MemberId, PlanError> {
         let phase = member.phase;
         let key = (phase, member.name.clone());
-        let name = || (member.name.to_string(), self.plan.phases[phase].phase.to_string());
+        let name = member.name.to_string();
+        let phase_name = || self.plan.phases[phase].phase.to_string();
         if self.has_passed(phase) {
-            let (name, phase) = name();
-            return Err(PlanError::PhasePassed { name, phase });
+            return Err(PlanError::PhasePassed { name, phase: phase_name() });
         }
         if self.names.contains(&key) {
-            let (name, phase) = name();
-            return Err(PlanError::DuplicateName { name, phase });
+            return Err(PlanError::DuplicateName { name, phase: phase_name() });
         }
+        at_most_a_year(|| format!("a least time for `{name}`"), member.least)?;
+        let fallback = member.fallback.unwrap_or_default();
+        at_most_a_year(|| format!("a least time for the fallback of `{name}`"), fallback)?;
         member.id = MemberId(self.next_id);
-        if !matches!(self.stage, Stage::Running) {
-            // Nobody calls `check` any more: a late-comer must not break what was checked.
-            let all: Vec<&Member> = self.members.values().chain([&member]).collect();
-            self.plan.check_phase(phase, &all)?;
+        if self.is_checked || !matches!(self.stage, Stage::Running) {
+            self.check_late(at, &member)?;
         }
         let id = member.id;
         self.next_id += 1;
@@ -155,6 +202,29 @@ impl Run {
         self.members.insert(id, member);
         self.reschedule(phase);
         Ok(id)
+    }
+
+    /// Whether somebody can still join without breaking what was promised to the others.
+    fn check_late(&self, at: At, late: &Member) -> Result<(), PlanError> {
+        let all: Vec<&Member> = self.members.values().chain([late]).collect();
+        let Stage::In(active) = &self.stage else {
+            return self.plan.check_phase(late.phase, &all);
+        };
+        if active.phase != late.phase {
+            return self.plan.check_phase(late.phase, &all);
+        }
+        let here: Vec<&Member> = all.into_iter().filter(|m| m.phase == late.phase).collect();
+        let schedule = Schedule::new(&self.plan, late.phase, &here)?;
+        let slots = schedule.slots(&here, active.start, active.until);
+        match schedule.starved(&here, &slots, at) {
+            None => Ok(()),
+            Some(starved) => Err(PlanError::LeastTimes {
+                phase: self.plan.phases[late.phase].phase.to_string(),
+                path: vec![here[starved].name.to_string()],
+                need: here[starved].least,
+                budget: slots[starved].until.saturating_sub(at),
+            }),
+        }
     }
 
     /// Takes a member out that has not started yet; answers whether it did.
@@ -192,13 +262,16 @@ impl Run {
             self.mark(at, actions);
             self.expire(at, actions);
             self.start_ready(at, actions);
-            let Stage::In(active) = &self.stage else { return };
+            let Stage::In(active) = &mut self.stage else { return };
+            if active.frees_work() {
+                actions.push(Action::FreeWork);
+            }
             if !active.is_over(at) {
                 return;
             }
             let phase = active.phase;
             self.close(phase, at, actions);
-            self.enter(phase + 1, at, Duration::ZERO, actions);
+            self.enter(phase + 1, at, actions);
         }
     }
 
@@ -252,7 +325,7 @@ impl Run {
         if let Stage::In(active) = &mut self.stage {
             active.retime(id, was_until, until);
             if ended_now {
-                active.settle(id);
+                active.settle(id, member.kind == Kind::Work);
             }
         }
         match &member.state {
@@ -284,7 +357,7 @@ impl Run {
             self.step(id, at, MemberEvent::Abort, actions);
         }
         self.close(current, at, actions);
-        self.enter(flush, at, Duration::ZERO, actions);
+        self.enter(flush, at, actions);
     }
 
     fn close(&mut self, phase: usize, at: At, actions: &mut Vec<Action>) {
@@ -294,12 +367,14 @@ impl Run {
         actions.push(Action::Leave { phase: self.plan.phases[phase].phase.clone(), took });
     }
 
-    fn enter(&mut self, phase: usize, at: At, hold: Duration, actions: &mut Vec<Action>) {
+    fn enter(&mut self, phase: usize, at: At, actions: &mut Vec<Action>) {
         if phase == self.plan.phases.len() {
             self.stage = Stage::Ended { at };
             actions.push(Action::Finish);
             return;
         }
+        let is_announce = self.plan.phases[phase].phase == Phase::ANNOUNCE;
+        let hold = if is_announce { self.hold } else { Duration::ZERO };
         let active = Active::new(&self.plan, phase, at, hold, &self.members);
         let record = &mut self.records[phase];
         record.start = Some(at);

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::Report;
 use crate::report::{Process, Verdict};
+use crate::telling::quietly;
 
 /// The file that the report is kept in.
 ///
-/// From the start it holds a report that says `running`. Whoever finds that one knows that its
-/// writer ended without a last word.
+/// While a process runs it holds a report that says `running`. Whoever finds that one knows that
+/// its writer ended without a last word.
 #[derive(Debug)]
 pub(crate) struct ReportFile {
     path: PathBuf,
@@ -24,7 +25,9 @@ pub(crate) struct Previous {
 }
 
 impl ReportFile {
-    /// Reads what the last process left and takes the file over.
+    /// Reads what the last process left, and makes sure that there is room for a successor. The
+    /// file itself stays as it is until [`write`](Self::write): a start that fails destroys
+    /// nothing.
     pub(crate) fn open(path: PathBuf) -> io::Result<(Self, Option<Previous>)> {
         let report = match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -35,14 +38,20 @@ impl ReportFile {
             Ok(_) => Some(as_previous(&fs::read(&path)?)),
         };
         let file = ReportFile { path };
-        file.write(&Report::running())?;
+        fs::write(file.temporary(), Report::running().to_json())?;
+        fs::remove_file(file.temporary())?;
         Ok((file, report.map(|report| Previous { report })))
+    }
+
+    fn temporary(&self) -> PathBuf {
+        let mut temporary = OsString::from(&self.path);
+        temporary.push(format!(".{}.tmp", std::process::id()));
+        temporary.into()
     }
 
     /// Replaces the report in one step: a reader finds the old one or the new one.
     pub(crate) fn write(&self, report: &Report) -> io::Result<()> {
-        let mut temporary = OsString::from(&self.path);
-        temporary.push(format!(".{}.tmp", std::process::id()));
+        let temporary = self.temporary();
         let written = fs::write(&temporary, report.to_json())
             .and_then(|()| fs::rename(&temporary, &self.path));
         if written.is_err() {
@@ -61,33 +70,19 @@ fn as_previous(bytes: &[u8]) -> Report {
     let report = Report::from_json(&String::from_utf8_lossy(bytes));
     match report {
         Ok(report) if report.verdict != Verdict::Running => report,
-        Ok(running) => Report { verdict: Verdict::Lost, ..running },
+        Ok(running) => Report { verdict: Verdict::Lost, exit_code: None, ..running },
         Err(error) => {
-            tracing::warn!(%error, "the previous shutdown report cannot be read");
+            quietly(|| tracing::warn!(%error, "the previous shutdown report cannot be read"));
             Report { verdict: Verdict::Lost, process: Process::default(), ..Report::running() }
         }
     }
 }
 
-/// Says what the last process left undone.
-pub(crate) fn log_previous(report: &Report) {
-    if report.is_clean() {
-        tracing::debug!(pid = report.process.pid, "the previous process stopped cleanly");
-        return;
-    }
-    let (pid, verdict) = (report.process.pid, report.verdict.name());
-    tracing::warn!(pid, verdict, "the previous process did not stop cleanly");
-    for (phase, waiter) in report.trouble() {
-        let (name, outcome) = (&waiter.name, waiter.outcome.map(crate::Outcome::name));
-        tracing::warn!(pid, phase, waiter = %name, outcome, "left undone by the previous process");
-    }
-    for work in &report.left {
-        tracing::warn!(pid, work = %work.name, "left running by the previous process");
-    }
-}
-
 /// Leaves one line where Kubernetes looks for it, if there is such a place.
-pub(crate) fn write_termination_message(path: &Path, line: &str) -> io::Result<()> {
+pub(crate) fn write_termination_message(
+    path: &Path,
+    line: impl FnOnce() -> String,
+) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).truncate(true);
     #[cfg(unix)]
@@ -98,7 +93,7 @@ pub(crate) fn write_termination_message(path: &Path, line: &str) -> io::Result<(
         options.custom_flags(i32::try_from(nonblocking).unwrap_or_default());
     }
     match options.open(path) {
-        Ok(mut file) => file.write_all(line.as_bytes()),
+        Ok(mut file) => file.write_all(line().as_bytes()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }

@@ -1,16 +1,22 @@
 //! Turns the state of a run into a report, at its end or in the middle of it.
 
+use std::sync::TryLockError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
 use crate::notifications::Record;
-use crate::report::{Blocked, Force, LeftWork, NotificationReport, PhaseReport, Process, Verdict};
+use crate::report::{
+    Blocked, Force, LeftWork, NotificationReport, PhaseReport, Verdict, WorkFailure,
+};
 use crate::run::member::{At, Kind, Member, State};
 use crate::run::{Run, Stage};
 use crate::sync::locked;
 use crate::work::StillRunning;
-use crate::{Coordinator, Exit, Outcome, PlanError, Report, WaiterReport};
+use crate::{Cause, Coordinator, Exit, Outcome, PlanError, Report, WaiterReport};
+
+/// How many pieces of owned work that were left are named.
+const LEFT: usize = 100;
 
 impl Coordinator {
     /// What happened so far; the last word once the run has ended.
@@ -21,37 +27,37 @@ impl Coordinator {
     /// The report of a process that is being ended by force. Waits for no lock: whoever holds one
     /// may never run again.
     pub(crate) fn forced_report(&self, by: Force) -> Report {
-        let patience = (0..20).find_map(|_| match self.run.try_lock() {
+        let run = (0..20).find_map(|_| match self.run.try_lock() {
             Ok(run) => Some(run),
-            Err(_) => {
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
                 std::thread::park_timeout(Duration::from_millis(1));
                 None
             }
         });
         let left = self.work.try_running().unwrap_or_default();
-        let Some(run) = patience else {
-            let mut report = Report { cause: self.shutdown.cause().cloned(), ..Report::running() };
-            report.left = left.into_iter().map(LeftWork::from).collect();
-            return forced(report, by);
+        let mut report = match run {
+            Some(run) => self.report_of(&run, left, Some(by)),
+            None => self.frame(self.began_ago(), left),
         };
-        forced(self.report_of(&run, left, Some(by)), by)
+        report.verdict = Verdict::Forced { by };
+        report.exit_code = Some(Exit::Forced.code());
+        report
     }
 
     pub(crate) fn refused_report(&self, error: &PlanError) -> Report {
         Report {
             verdict: Verdict::Refused { error: error.to_string() },
-            exit_code: Exit::Usage.code(),
+            exit_code: Some(Exit::Usage.code()),
             cap: self.cap(),
             ..Report::running()
         }
     }
 
     fn report_of(&self, run: &Run, left: Vec<StillRunning>, force: Option<Force>) -> Report {
-        let began = self.shutdown.began();
-        let now = match (&run.stage, began) {
-            (Stage::Ended { at }, _) => *at,
-            (_, Some(began)) => began.at.elapsed(),
-            (_, None) => Duration::ZERO,
+        let now = match run.stage {
+            Stage::Ended { at } => at,
+            Stage::Running | Stage::In(_) => self.began_ago(),
         };
         let shows = |member: &&Member| member.kind != Kind::Work || self.work.was_used();
         let phases = run.plan.phases.iter().zip(&run.records).enumerate();
@@ -76,29 +82,44 @@ impl Coordinator {
                 })
                 .collect(),
         });
-        let mut report = Report {
-            process: Process::this(),
-            cause: began.map(|began| began.cause.clone()),
-            began_unix_ms: began.map(|began| wall_clock_at(began.at)),
-            cap: self.cap(),
-            elapsed: now,
-            escalated: run.escalated,
-            phases: phases.collect(),
-            notifications: began
-                .map(|began| self.notification_reports(began.at))
-                .unwrap_or_default(),
-            left: left.into_iter().map(LeftWork::from).collect(),
-            ..Report::running()
-        };
+        let mut report =
+            Report { phases: phases.collect(), escalated: run.escalated, ..self.frame(now, left) };
         if let Stage::Ended { .. } = run.stage {
             self.judge(&mut report);
         }
         report
     }
 
+    fn began_ago(&self) -> Duration {
+        self.shutdown.began().map(|began| began.at.elapsed()).unwrap_or_default()
+    }
+
+    /// What can be said without looking at the run.
+    fn frame(&self, now: At, left: Vec<StillRunning>) -> Report {
+        let began = self.shutdown.began();
+        let failures = self.work.failures().into_iter();
+        Report {
+            cause: began.map(|began| began.cause.clone()),
+            began_unix_ms: began.map(|began| wall_clock_at(began.at)),
+            cap: self.cap(),
+            elapsed: now,
+            notifications: began.map(|b| self.notification_reports(b.at)).unwrap_or_default(),
+            left_count: left.len() as u64,
+            left: left.into_iter().take(LEFT).map(LeftWork::from).collect(),
+            failures: failures
+                .map(|(name, error)| WorkFailure { name: name.into_owned(), error })
+                .collect(),
+            refused: self.work.refused(),
+            ..Report::running()
+        }
+    }
+
     /// The verdict over a run that came to its end.
     fn judge(&self, report: &mut Report) {
         let is_bad = report.trouble().next().is_some()
+            || report.left_count > 0
+            || !report.failures.is_empty()
+            || matches!(report.cause, Some(Cause::Failed { .. }))
             || report.notifications.iter().any(|note| !note.outcome.is_good());
         let exit = if is_bad {
             Exit::Failed
@@ -108,7 +129,7 @@ impl Coordinator {
             Exit::Clean
         };
         report.verdict = if is_bad { Verdict::Failed } else { Verdict::Clean };
-        report.exit_code = exit.code();
+        report.exit_code = Some(exit.code());
     }
 
     pub(crate) fn waiter_report(
@@ -175,10 +196,6 @@ impl Coordinator {
         };
         self.notifications.records().into_iter().map(report).collect()
     }
-}
-
-fn forced(report: Report, by: Force) -> Report {
-    Report { verdict: Verdict::Forced { by }, exit_code: Exit::Forced.code(), ..report }
 }
 
 fn cut_off(by: Force) -> Outcome {

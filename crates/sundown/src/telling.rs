@@ -22,13 +22,13 @@ pub(crate) fn quietly(tell: impl FnOnce()) {
 }
 
 /// The span of a whole shutdown; the spans of its waiters are inside.
-pub(crate) fn shutdown_span(cause: Option<&Cause>) -> Span {
-    span(|| info_span!("shutdown", cause = cause.map(tracing::field::display)))
+pub(crate) fn shutdown_span(cause: &Cause) -> Span {
+    span(|| info_span!("shutdown", %cause))
 }
 
 /// The span that a waiter runs in, so that its own events say whose they are.
-pub(crate) fn waiter_span(name: &str) -> Span {
-    span(|| info_span!("waiter", name))
+pub(crate) fn waiter_span(shutdown: &Span, name: &str) -> Span {
+    span(|| info_span!(parent: shutdown, "waiter", name))
 }
 
 fn span(make: impl FnOnce() -> Span) -> Span {
@@ -105,5 +105,23 @@ pub(crate) fn ended(report: &Report) {
         | Verdict::Forced { .. }
         | Verdict::Refused { .. }
         | Verdict::Lost => error!(verdict, exit_code, ?elapsed, "shutdown ended"),
+    });
+}
+
+/// Says what the last process left undone.
+pub(crate) fn previous(report: &Report) {
+    let (pid, verdict) = (report.process.pid, report.verdict.name());
+    quietly(|| {
+        if report.is_clean() {
+            debug!(pid, "the previous process stopped cleanly");
+            return;
+        }
+        warn!(pid, verdict, "the previous process did not stop cleanly");
+        for (phase, waiter) in report.trouble() {
+            warn!(pid, phase, %waiter, "left undone by the previous process");
+        }
+        for work in &report.left {
+            warn!(pid, work = %work.name, "left running by the previous process");
+        }
     });
 }

@@ -6,7 +6,7 @@
 //! is done by the other two.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -15,15 +15,19 @@ use std::time::{Duration, Instant};
 use signal_hook::low_level;
 
 use crate::alert::Alert;
+use crate::plan::reserve_of;
 use crate::report::Force;
 use crate::signals::{Source, Wake};
 use crate::sync::OnceLock;
 use crate::telling::{self, quietly};
 use crate::{Cause, Coordinator, Exit, Shutdown, ShutdownCoordinator, Signal};
 
-/// How long the end of the process waits for the last words.
+/// How long the end of the process waits for the last words after a third signal.
 const LAST_WORDS: Duration = Duration::from_millis(40);
 const STACK: usize = 256 * 1024;
+/// How many coordinators of this process catch signals and are still there. Signals belong to the
+/// process, so this is the one thing that coordinators share.
+static LISTENING: AtomicUsize = AtomicUsize::new(0);
 
 /// The coordinator's side of the watching thread.
 pub(crate) struct Watch {
@@ -43,12 +47,14 @@ impl Watch {
             linger: coordinator.settings.linger,
             last_word: coordinator.last_word.clone(),
             source,
-            begin: spawn_beginner(coordinator.me.clone())?,
-            scribe: spawn_scribe(coordinator.me.clone())?,
+            begin: Some(spawn_beginner(coordinator.me.clone())?),
+            scribe: Some(spawn_scribe(coordinator.me.clone())?),
+            is_retired: false,
             ended: ended.clone(),
             received: 0,
         };
         spawn("sundown-watch", move || watcher.watch())?;
+        LISTENING.fetch_add(1, Ordering::SeqCst);
         Ok(Watch { wake, ended })
     }
 
@@ -60,6 +66,12 @@ impl Watch {
     /// The plan has ended. From now on the process has its linger to be gone.
     pub(crate) fn has_ended(&self, exit: Exit) {
         let _ = self.ended.set((Instant::now(), exit));
+        self.wake();
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
         self.wake();
     }
 }
@@ -96,8 +108,9 @@ struct Watcher {
     linger: Duration,
     last_word: Arc<OnceLock<LastWord>>,
     source: Source,
-    begin: SyncSender<Signal>,
-    scribe: Scribe,
+    begin: Option<SyncSender<Signal>>,
+    scribe: Option<Scribe>,
+    is_retired: bool,
     ended: Arc<OnceLock<(Instant, Exit)>>,
     received: u8,
 }
@@ -105,6 +118,7 @@ struct Watcher {
 impl Watcher {
     fn watch(mut self) {
         loop {
+            self.retire();
             let alarm = self.alarm();
             if let Some((at, end)) = alarm
                 && Instant::now() >= at
@@ -121,9 +135,13 @@ impl Watcher {
     /// When the process is to be ended, if nothing changes, and how.
     fn alarm(&self) -> Option<(Instant, End)> {
         let cap = Duration::from_nanos(self.cap_nanos.load(Ordering::Relaxed));
-        let at_cap = self.shutdown.began().and_then(|b| b.at.into_std().checked_add(cap));
+        let at_cap = self.shutdown.began().map(|began| began.at.into_std() + cap);
         match self.ended.get() {
-            None => Some((at_cap?, End::ByForce(Force::Cap))),
+            // Early enough to leave report and alert before the cap.
+            None => {
+                let until = at_cap?;
+                Some((until - self.reserve() / 2, End::ByForce(Force::Cap, until)))
+            }
             Some((at, exit)) => {
                 // The linger ends at the cap too, unless a refused plan never began.
                 let gone = *at + self.linger;
@@ -133,18 +151,27 @@ impl Watcher {
         }
     }
 
+    /// What the plan leaves at the end of its cap.
+    fn reserve(&self) -> Duration {
+        reserve_of(Duration::from_nanos(self.cap_nanos.load(Ordering::Relaxed)))
+    }
+
     fn on_signal(&mut self, signal: Signal) {
-        let has_begun = self.shutdown.is_shutting_down();
         let coordinator = self.coordinator.upgrade();
-        if coordinator.is_none() && !has_begun {
-            // Nobody is left to stop: the signal does what it would do without us.
-            let _ = low_level::emulate_default_handler(crate::signals::number(signal));
+        if self.is_orphan() {
+            // Nobody is left to stop here. If nobody else listens either, the signal does what it
+            // would do without us.
+            if LISTENING.load(Ordering::SeqCst) == 0 {
+                let _ = low_level::emulate_default_handler(crate::signals::number(signal));
+            }
             return;
         }
         self.received = self.received.saturating_add(1);
         match rung(self.received, self.ended.get().is_some()) {
             Rung::Begin => {
-                let _ = self.begin.try_send(signal);
+                if let Some(begin) = &self.begin {
+                    let _ = begin.try_send(signal);
+                }
             }
             Rung::Escalate => {
                 if let Some(coordinator) = coordinator {
@@ -153,21 +180,40 @@ impl Watcher {
             }
             Rung::Leave => match self.ended.get() {
                 Some((_, exit)) => self.end_process(End::Quietly(*exit)),
-                None => self.end_process(End::ByForce(Force::ThirdSignal)),
+                None => {
+                    let until = Instant::now() + LAST_WORDS;
+                    self.end_process(End::ByForce(Force::ThirdSignal, until));
+                }
             },
         }
     }
 
-    /// Leaves the report if there is one to leave, waits for it no longer than a moment, and goes.
+    /// Whether the coordinator was dropped before anything began.
+    fn is_orphan(&self) -> bool {
+        self.coordinator.strong_count() == 0 && !self.shutdown.is_shutting_down()
+    }
+
+    /// Lets the threads go that an orphan does not need; the signals stay caught.
+    fn retire(&mut self) {
+        if self.is_orphan() && !std::mem::replace(&mut self.is_retired, true) {
+            LISTENING.fetch_sub(1, Ordering::SeqCst);
+            self.begin = None;
+            self.scribe = None;
+        }
+    }
+
+    /// Leaves the report if there is one to leave, waits for it until then and no longer, and goes.
     fn end_process(&self, end: End) -> ! {
         let exit = match end {
             End::Quietly(exit) => exit,
-            End::ByForce(force) => {
+            End::ByForce(force, until) => {
                 let _ = self.last_word.set(LastWord::Force);
                 match self.last_word.get() {
-                    Some(LastWord::Plan(exit)) => self.let_it_be_written(*exit),
+                    Some(LastWord::Plan(exit)) => self.let_it_be_written(*exit, until),
                     Some(LastWord::Force) | None => {
-                        self.scribe.write(force);
+                        if let Some(scribe) = &self.scribe {
+                            scribe.write(force, until);
+                        }
                         Exit::Forced
                     }
                 }
@@ -176,9 +222,8 @@ impl Watcher {
         low_level::exit(i32::from(exit.code()))
     }
 
-    /// The plan ended just before: its report is being written and needs a moment too.
-    fn let_it_be_written(&self, exit: Exit) -> Exit {
-        let until = Instant::now() + LAST_WORDS;
+    /// The plan has ended: its alerts and its report need their moment too.
+    fn let_it_be_written(&self, exit: Exit, until: Instant) -> Exit {
         while self.ended.get().is_none() && Instant::now() < until {
             thread::park_timeout(Duration::from_millis(1));
         }
@@ -191,8 +236,8 @@ impl Watcher {
 enum End {
     /// The plan has ended and said what there was to say.
     Quietly(Exit),
-    /// The plan has not ended.
-    ByForce(Force),
+    /// The plan has not ended. Its last words have until then.
+    ByForce(Force, Instant),
 }
 
 /// The thread that begins the shutdown on a signal: it runs the notifications, which are the
@@ -236,9 +281,9 @@ fn spawn_scribe(coordinator: Weak<Coordinator>) -> io::Result<Scribe> {
 }
 
 impl Scribe {
-    fn write(&self, force: Force) {
+    fn write(&self, force: Force, until: Instant) {
         if !self.is_used.swap(true, Ordering::Relaxed) && self.orders.try_send(force).is_ok() {
-            let _ = self.written.recv_timeout(LAST_WORDS);
+            let _ = self.written.recv_timeout(until.saturating_duration_since(Instant::now()));
         }
     }
 }

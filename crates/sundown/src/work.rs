@@ -45,11 +45,11 @@ impl Work {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        if self.list.is_closed() {
-            return aborted();
-        }
         let (name, since) = (name.into(), Since::now());
-        let ticket = self.list.ticket();
+        let Some(ticket) = self.list.ticket() else {
+            quietly(|| tracing::warn!(work = %name, "spawned too late: it is not run"));
+            return aborted();
+        };
         let id = ticket.id;
         #[expect(clippy::disallowed_methods, reason = "this list is the owner")]
         let task = tokio::spawn(Owned { future, ticket });
@@ -69,6 +69,7 @@ impl Work {
     {
         let name = name.into();
         let (owner, component) = (self.owner.clone(), name.clone());
+        let list = self.list.clone();
         self.spawn(name, async move {
             let error = match (Caught { future }).await {
                 Ok(Ok(())) => return,
@@ -77,8 +78,9 @@ impl Work {
             };
             quietly(|| tracing::error!(%component, %error, "component failed; shutting down"));
             if let Some(owner) = owner.upgrade() {
-                owner.initiate(Cause::failed(component, error));
+                owner.initiate(Cause::failed(component.clone(), &error));
             }
+            list.has_failed(component, error);
         })
     }
 
@@ -106,9 +108,29 @@ impl Work {
         self.list.try_running()
     }
 
-    /// Waits until none is running.
-    pub(crate) async fn drained(&self) {
-        self.list.emptied().await;
+    /// Waits until none is running and none is to come, and closes the list.
+    pub(crate) async fn close_when_empty(&self) {
+        self.list.close_when_empty().await;
+    }
+
+    /// Nobody is expected to spawn any more.
+    pub(crate) fn free(&self) {
+        self.list.free();
+    }
+
+    /// Names and errors of tasks that panicked, or failed under supervision, since the shutdown
+    /// began.
+    pub(crate) fn failures(&self) -> Vec<(Name, String)> {
+        self.list.failures()
+    }
+
+    pub(crate) fn forget_failures(&self) {
+        self.list.forget_failures();
+    }
+
+    /// How many came too late.
+    pub(crate) fn refused(&self) -> u64 {
+        self.list.refused()
     }
 
     /// Aborts those that are left, and whatever is spawned from now on.

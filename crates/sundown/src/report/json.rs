@@ -22,45 +22,60 @@ impl Report {
     /// Text that is not a report, or one of a schema newer than this library's.
     pub fn from_json(text: &str) -> Result<Report, serde_json::Error> {
         use serde::de::Error as _;
-        let report: Report = serde_json::from_str(text)?;
-        if report.schema > Report::SCHEMA {
-            let schema = report.schema;
+        let value: Value = serde_json::from_str(text)?;
+        let schema = value["schema"].as_u64();
+        if let Some(schema) = schema.filter(|&schema| schema > u64::from(Report::SCHEMA)) {
             return Err(serde_json::Error::custom(format!(
                 "the report has schema {schema}, this program reads up to {}",
                 Report::SCHEMA
             )));
         }
-        Ok(report)
+        serde_json::from_value(value)
     }
 
     /// What went wrong in one line of JSON of at most 4 KiB, for the termination message. When
     /// not all of the trouble fits, it says how much was left out.
     pub fn to_line(&self) -> String {
-        let trouble: Vec<Value> = self
-            .trouble()
-            .map(|(phase, waiter)| {
-                json!({
-                    "name": shorten(&waiter.name, 64),
-                    "phase": shorten(phase, 32),
-                    "outcome": waiter.outcome,
-                    "detail": waiter.detail.as_deref().map(|detail| shorten(detail, 200)),
-                })
-            })
-            .chain(self.left.iter().map(
-                |work| json!({ "work": shorten(&work.name, 64), "age_ms": work.age.as_millis() }),
-            ))
-            .collect();
-        let mut kept = trouble.len();
-        loop {
-            let line = self.line_with(&trouble[..kept], trouble.len() - kept);
-            if line.len() <= LINE_LIMIT || kept == 0 {
-                return line;
+        let mut line = self.line_without_trouble();
+        let total = self.trouble().count() + self.left.len() + self.failures.len();
+        // What the two fields at the end need, whatever is in them.
+        let mut room = LINE_LIMIT.saturating_sub(line.to_string().len() + 64);
+        let mut kept = Vec::new();
+        for entry in self.trouble_in_short() {
+            let size = entry.to_string().len() + 1;
+            if size > room {
+                break;
             }
-            kept -= 1;
+            room -= size;
+            kept.push(entry);
         }
+        if kept.len() < total {
+            line["left_out"] = (total - kept.len()).into();
+        }
+        line["trouble"] = kept.into();
+        line.to_string()
     }
 
-    fn line_with(&self, trouble: &[Value], left_out: usize) -> String {
+    fn trouble_in_short(&self) -> impl Iterator<Item = Value> {
+        let waiters = self.trouble().map(|(phase, waiter)| {
+            json!({
+                "name": shorten(&waiter.name, 64),
+                "phase": shorten(phase, 32),
+                "outcome": waiter.outcome,
+                "detail": waiter.detail.as_deref().map(|detail| shorten(detail, 200)),
+            })
+        });
+        let failures = self.failures.iter().map(|failure| {
+            json!({ "work": shorten(&failure.name, 64), "error": shorten(&failure.error, 200) })
+        });
+        let left = self
+            .left
+            .iter()
+            .map(|work| json!({ "work": shorten(&work.name, 64), "age_ms": work.age.as_millis() }));
+        waiters.chain(failures).chain(left)
+    }
+
+    fn line_without_trouble(&self) -> Value {
         let mut line = json!({
             "sundown": self.verdict.name(),
             "exit_code": self.exit_code,
@@ -68,18 +83,14 @@ impl Report {
             "elapsed_ms": self.elapsed.as_millis(),
             "cap_ms": self.cap.as_millis(),
             "handed_back": self.handed_back(),
-            "trouble": trouble,
         });
         if let Verdict::Refused { error } = &self.verdict {
-            line["error"] = shorten(error, 1000).into();
+            line["error"] = shorten(error, 500).into();
         }
         if let Verdict::Forced { by } = self.verdict {
             line["by"] = json!(by);
         }
-        if left_out > 0 {
-            line["left_out"] = left_out.into();
-        }
-        line.to_string()
+        line
     }
 }
 

@@ -31,7 +31,7 @@ impl fmt::Display for WaiterReport {
 fn headline(report: &Report) -> String {
     let cause = report.cause.as_ref().map(ToString::to_string).unwrap_or_default();
     let (elapsed, cap) = (seconds(report.elapsed), seconds(report.cap));
-    let exit = report.exit_code;
+    let exit = report.exit().code();
     match &report.verdict {
         Verdict::Running if report.cause.is_none() => "running".to_owned(),
         Verdict::Running => format!("stopping for {elapsed} of {cap}; cause: {cause}"),
@@ -77,9 +77,19 @@ fn footnotes(report: &Report) -> Vec<String> {
             notes.push(format!("{}: {percent} % of its time gone, held by {by}", phase.name));
         }
     }
+    for failure in &report.failures {
+        notes.push(format!("failed: {}: {}", failure.name, failure.error));
+    }
+    if report.refused > 0 {
+        notes.push(format!("came too late and was not run: owned work, {} times", report.refused));
+    }
     for work in &report.left {
         let held = if work.on_thread { ", holding a runtime thread" } else { "" };
         notes.push(format!("left behind: {} (ran {}{held})", work.name, seconds(work.age)));
+    }
+    let more = report.left_count.saturating_sub(report.left.len() as u64);
+    if more > 0 {
+        notes.push(format!("left behind: {more} more"));
     }
     if !notes.is_empty() {
         notes.insert(0, String::new());

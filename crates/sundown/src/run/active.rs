@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Mark;
-use super::member::{At, Member, MemberId, State};
+use super::member::{At, Kind, Member, MemberId, State};
 use super::schedule::{Schedule, Slot};
-use crate::phase::Budget;
 use crate::plan::Plan;
 
 /// The shares of a phase's time at which whoever still blocks it is named.
@@ -26,6 +25,11 @@ pub(crate) struct Active {
     place: BTreeMap<MemberId, usize>,
     ready: Vec<usize>,
     open: usize,
+    /// Who the application ordered after owned work, directly or through others.
+    needs_work_gone: Vec<bool>,
+    /// How many have not ended who could still begin owned work.
+    work_held_by: usize,
+    is_work_freed: bool,
     deadlines: BTreeSet<(At, MemberId)>,
     marks_made: usize,
 }
@@ -38,11 +42,7 @@ impl Active {
         hold: Duration,
         members: &BTreeMap<MemberId, Member>,
     ) -> Self {
-        let latest = plan.latest_end(phase);
-        let until = match plan.phases[phase].budget {
-            Budget::Fixed(budget) => start.saturating_add(budget).min(latest),
-            Budget::Elastic => latest,
-        };
+        let until = plan.until(phase, start);
         let mut active = Active {
             phase,
             start,
@@ -54,6 +54,9 @@ impl Active {
             place: BTreeMap::new(),
             ready: Vec::new(),
             open: 0,
+            needs_work_gone: Vec::new(),
+            work_held_by: 0,
+            is_work_freed: false,
             deadlines: BTreeSet::new(),
             marks_made: 0,
         };
@@ -64,8 +67,10 @@ impl Active {
     /// Reckons everything anew from who is in the phase now. Whoever runs already keeps its time.
     pub(crate) fn reschedule(&mut self, plan: &Plan, members: &BTreeMap<MemberId, Member>) {
         let here: Vec<&Member> = members.values().filter(|m| m.phase == self.phase).collect();
-        let schedule = Schedule::new(plan, self.phase, &here)
-            .expect("the plan was checked at its start, and so was every late-comer");
+        // The plan was checked, and so is every late-comer: a shutdown must not panic over its
+        // own plan all the same.
+        let schedule =
+            Schedule::new(plan, self.phase, &here).unwrap_or_else(|_| Schedule::unordered(&here));
         self.slots = schedule.slots(&here, self.start, self.until);
         let has_ended = |&node: &usize| here[node].state.has_ended();
         let open_before =
@@ -77,7 +82,22 @@ impl Active {
             |&node: &usize| here[node].state == State::Pending && self.waiting[node] == 0;
         self.ready = (0..here.len()).filter(is_ready).collect();
         self.ready.reverse();
+        let work = here.iter().position(|member| member.kind == Kind::Work);
+        self.is_work_freed |= work.is_none();
+        self.needs_work_gone = match work {
+            Some(work) => schedule.dag.all_after(work),
+            None => vec![false; here.len()],
+        };
+        let holds_work =
+            |&node: &usize| !has_ended(&node) && Some(node) != work && !self.needs_work_gone[node];
+        self.work_held_by = (0..here.len()).filter(holds_work).count();
         self.schedule = schedule;
+    }
+
+    /// Whether owned work may end for good: nobody who could begin more of it is left, but for
+    /// those the application ordered after it.
+    pub(crate) fn frees_work(&mut self) -> bool {
+        self.work_held_by == 0 && !std::mem::replace(&mut self.is_work_freed, true)
     }
 
     pub(crate) fn pop_ready(&mut self) -> Option<(MemberId, Slot)> {
@@ -106,9 +126,12 @@ impl Active {
     }
 
     /// A member has ended: its successors wait for one less.
-    pub(crate) fn settle(&mut self, id: MemberId) {
+    pub(crate) fn settle(&mut self, id: MemberId, is_work: bool) {
         let Some(&node) = self.place.get(&id) else { return };
         self.open -= 1;
+        if !is_work && !self.needs_work_gone[node] {
+            self.work_held_by -= 1;
+        }
         for &next in self.schedule.dag.successors(node) {
             self.waiting[next] -= 1;
             if self.waiting[next] == 0 {
@@ -137,14 +160,16 @@ impl Active {
             .deadlines
             .iter()
             .filter_map(|(_, id)| members.get(id))
-            .filter_map(|member| Some((member.name.clone(), at - member.state.since()?)))
+            .filter_map(|member| {
+                Some((member.name.clone(), at.saturating_sub(member.state.since()?)))
+            })
             .collect();
         let percent = MARKS[passed - 1];
         (!blocking.is_empty()).then_some(Mark { percent, blocking })
     }
 
     fn mark_at(&self, percent: u8) -> At {
-        self.start + (self.until - self.start) * u32::from(percent) / 100
+        self.start + self.until.saturating_sub(self.start) * u32::from(percent) / 100
     }
 
     pub(crate) fn wake_at(&self) -> Option<At> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::member::{At, Kind, Member, MemberId};
+use super::member::{At, Kind, Member, MemberId, State};
 use crate::dag::{Cycle, Dag};
 use crate::plan::{Plan, PlanError};
 
@@ -36,6 +36,26 @@ impl Schedule {
             }
         })?;
         Ok(Schedule { ids: here.iter().map(|member| member.id).collect(), dag })
+    }
+
+    /// Nobody waits for anybody: what is left when an order is impossible after all.
+    pub(crate) fn unordered(here: &[&Member]) -> Self {
+        let dag = Dag::new(here.len(), []).expect("no edges, no cycle");
+        Schedule { ids: here.iter().map(|member| member.id).collect(), dag }
+    }
+
+    /// Whether everybody can still have the least time it declared, seen from `now`: nobody may
+    /// start later than that, because of the clock or of somebody who runs before it.
+    pub(crate) fn starved(&self, here: &[&Member], slots: &[Slot], now: At) -> Option<usize> {
+        (0..here.len()).find(|&i| {
+            let member = here[i];
+            if member.state != State::Pending || member.least.is_zero() {
+                return false;
+            }
+            let before = self.dag.predecessors(i).iter().filter_map(|&p| here[p].state.until());
+            let earliest = before.max().unwrap_or(now).max(now);
+            slots[i].until.saturating_sub(member.least) < earliest
+        })
     }
 
     /// The chain whose declared least times add up to the most.
@@ -104,28 +124,35 @@ fn application_edges(plan: &Plan, here: &[&Member]) -> Vec<(usize, usize)> {
     edges
 }
 
-/// Hooks run one by one in the order of priority, then of registration, after all waiters.
+/// Hooks run one by one in the order of priority, then of registration, after all waiters. What
+/// comes while a hook runs waits for that one, whoever it is.
 fn hook_edges(here: &[&Member]) -> Vec<(usize, usize)> {
-    let mut hooks: Vec<_> = here
+    let is_hook = |member: &Member| matches!(member.kind, Kind::Hook(_));
+    let mut pending: Vec<_> = here
         .iter()
         .enumerate()
+        .filter(|(_, member)| member.state == State::Pending)
         .filter_map(|(i, member)| match member.kind {
             Kind::Hook(priority) => Some((priority, member.id, i)),
             Kind::Waiter | Kind::Work => None,
         })
         .collect();
-    hooks.sort_unstable();
-    let Some(&(_, _, first)) = hooks.first() else { return Vec::new() };
-    let waiters = here.iter().enumerate().filter(|(_, m)| !matches!(m.kind, Kind::Hook(_)));
-    let mut edges: Vec<_> = waiters.map(|(i, _)| (i, first)).collect();
-    edges.extend(hooks.windows(2).map(|pair| (pair[0].2, pair[1].2)));
+    pending.sort_unstable();
+    let mut edges: Vec<_> = pending.windows(2).map(|pair| (pair[0].2, pair[1].2)).collect();
+    if let Some(&(_, _, first)) = pending.first() {
+        let waiters = here.iter().enumerate().filter(|(_, member)| !is_hook(member));
+        edges.extend(waiters.map(|(i, _)| (i, first)));
+    }
+    if let Some(running) = here.iter().position(|m| is_hook(m) && m.state.until().is_some()) {
+        let others = here.iter().enumerate().filter(|(_, m)| m.state == State::Pending);
+        edges.extend(others.map(|(i, _)| (running, i)));
+    }
     edges
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::member::State;
     use crate::{Priority, phase::Budget};
 
     fn member(id: u64, name: &'static str, least: u64) -> Member {

@@ -33,7 +33,7 @@ const FLUSH: usize = 2;
 fn run(members: impl IntoIterator<Item = Member>) -> Run {
     let mut run = Run::new(Plan::standard(Duration::from_secs(20), Duration::ZERO));
     for member in members {
-        run.join(member).expect("unique");
+        run.join(at(0), member).expect("unique");
     }
     run
 }
@@ -42,8 +42,10 @@ fn begin(run: &mut Run) -> Vec<Action> {
     run.next(at(0), Event::Begin { hold: Duration::ZERO })
 }
 
+/// An end that happened just when it was told.
 fn returned(id: u64, leg: Leg, result: Result<u64, Fault>) -> Event {
-    Event::Returned { id: MemberId(id), leg, result: result.map(HandedBack) }
+    let result = result.map(HandedBack);
+    Event::Returned(vec![Return { id: MemberId(id), leg, at: Duration::MAX, result }])
 }
 
 fn outcome(run: &Run, id: u64) -> Option<Outcome> {
@@ -139,12 +141,12 @@ fn a_second_signal_aborts_the_drain_and_goes_to_flush_in_one_step() {
 fn late_comers_join_the_present_and_the_future_but_not_the_past() {
     let mut run = run([member("saves", FLUSH)]);
     begin(&mut run);
-    assert!(matches!(run.join(member("late", DRAIN)), Err(PlanError::PhasePassed { .. })));
-    let now = run.join(member("now", FLUSH)).expect("flush is being run");
-    run.join(member("later", 3)).expect("release is to come");
+    assert!(matches!(run.join(at(1), member("late", DRAIN)), Err(PlanError::PhasePassed { .. })));
+    let now = run.join(at(1), member("now", FLUSH)).expect("flush is being run");
+    run.join(at(1), member("later", 3)).expect("release is to come");
     let actions = run.next(at(5), Event::Tick);
     assert!(actions.iter().any(|a| matches!(a, Action::Start { id, .. } if *id == now)));
-    assert!(matches!(run.join(member("now", FLUSH)), Err(PlanError::DuplicateName { .. })));
+    assert!(matches!(run.join(at(1), member("now", FLUSH)), Err(PlanError::DuplicateName { .. })));
 }
 
 #[test]

@@ -22,16 +22,27 @@ use crate::waiter::Name;
 const SHARDS: usize = 8;
 /// How many threads have a place of their own to say what they run; others share.
 const THREADS: usize = 64;
+/// The bit of `alive` that says that the list is closed.
+const CLOSED: usize = 1 << (usize::BITS - 1);
+/// How many failures are kept.
+const FAILURES: usize = 100;
 
 #[derive(Debug)]
 pub(super) struct List {
     shards: [Shard; SHARDS],
     next_id: AtomicU64,
+    /// How many tasks there are, and whether the list is closed: one number, so that it can be
+    /// closed only while it is empty.
     alive: AtomicUsize,
-    is_closed: AtomicBool,
+    /// Nobody is expected to begin more: the list closes once it is empty.
+    is_freed: AtomicBool,
     /// The task that each thread runs just now; 0 is none.
     on_thread: [AtomicU64; THREADS],
     emptied: Notify,
+    /// How many came after the list was closed.
+    refused: AtomicU64,
+    /// Names and errors of tasks that panicked, or failed under supervision.
+    failures: Mutex<Vec<(Name, String)>>,
 }
 
 /// On a cache line of its own, so that neighbours do not slow each other down.
@@ -64,7 +75,9 @@ impl Default for List {
             shards: Default::default(),
             next_id: AtomicU64::new(1),
             alive: AtomicUsize::new(0),
-            is_closed: AtomicBool::new(false),
+            is_freed: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
+            failures: Mutex::default(),
             on_thread: std::array::from_fn(|_| AtomicU64::new(0)),
             emptied: Notify::new(),
         }
@@ -72,11 +85,15 @@ impl Default for List {
 }
 
 impl List {
-    /// A place for a task that is about to be spawned.
-    pub(super) fn ticket(self: &Arc<Self>) -> Ticket {
+    /// A place for a task that is about to be spawned, unless the list is closed.
+    pub(super) fn ticket(self: &Arc<Self>) -> Option<Ticket> {
+        if self.alive.fetch_add(1, Ordering::SeqCst) & CLOSED != 0 {
+            self.alive.fetch_sub(1, Ordering::SeqCst);
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        self.alive.fetch_add(1, Ordering::Relaxed);
-        Ticket { list: self.clone(), id }
+        Some(Ticket { list: self.clone(), id })
     }
 
     /// Makes a spawned task known. One that comes while the list is closed is aborted.
@@ -96,8 +113,8 @@ impl List {
         }
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::SeqCst)
+    fn is_closed(&self) -> bool {
+        self.alive.load(Ordering::SeqCst) & CLOSED != 0
     }
 
     fn remove(&self, id: u64) {
@@ -108,8 +125,12 @@ impl List {
             }
             Place::Occupied(place) => place.remove(),
         };
+        if std::thread::panicking() {
+            let name = entry.as_ref().map(|entry| entry.name.clone());
+            self.has_failed(name.unwrap_or("a task".into()), "panicked".to_owned());
+        }
         drop(entry);
-        if self.alive.fetch_sub(1, Ordering::SeqCst) == 1 {
+        if self.alive.fetch_sub(1, Ordering::SeqCst) & !CLOSED == 1 {
             self.emptied.notify_waiters();
         }
     }
@@ -127,27 +148,60 @@ impl List {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.alive.load(Ordering::SeqCst)
+        self.alive.load(Ordering::SeqCst) & !CLOSED
+    }
+
+    /// A task panicked, or failed under supervision.
+    pub(super) fn has_failed(&self, name: Name, error: String) {
+        let mut failures = locked(&self.failures);
+        if failures.len() < FAILURES {
+            failures.push((name, error));
+        }
+    }
+
+    pub(super) fn failures(&self) -> Vec<(Name, String)> {
+        locked(&self.failures).clone()
+    }
+
+    /// Forgets the failures so far: what went wrong while the service ran was told then.
+    pub(super) fn forget_failures(&self) {
+        locked(&self.failures).clear();
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// From now on the list may close as soon as it is empty.
+    pub(super) fn free(&self) {
+        self.is_freed.store(true, Ordering::SeqCst);
+        self.emptied.notify_waiters();
     }
 
     pub(super) fn was_used(&self) -> bool {
         self.next_id.load(Ordering::Relaxed) > 1
     }
 
-    /// Waits until nothing runs.
-    pub(super) async fn emptied(&self) {
+    /// Waits until the list was freed and nothing runs, and closes it in the same instant: what
+    /// was spawned before is waited for, what comes after is refused.
+    pub(super) async fn close_when_empty(&self) {
         loop {
-            let emptied = self.emptied.notified();
-            if self.len() == 0 {
+            let changed = self.emptied.notified();
+            let closes = self.is_freed.load(Ordering::SeqCst)
+                && self
+                    .alive
+                    .compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::SeqCst)
+                    .is_ok();
+            if closes || self.is_closed() {
                 return;
             }
-            emptied.await;
+            changed.await;
         }
     }
 
     /// Closes the list: aborts what is on it, and what is published from now on.
     pub(super) fn close(&self) -> Vec<StillRunning> {
-        self.is_closed.store(true, Ordering::SeqCst);
+        self.alive.fetch_or(CLOSED, Ordering::SeqCst);
         let entries: Vec<(u64, Entry)> =
             self.shards.iter().flat_map(|shard| published(&locked(&shard.0))).collect();
         let running = self.describe(&entries);

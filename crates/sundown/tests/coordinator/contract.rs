@@ -193,7 +193,7 @@ async fn a_cap_given_to_wait_for_shutdown_replaces_the_one_built_in() {
     assert_eq!(coordinator.run().await, report, "asked again, it answers the same");
     let refused = builder().build().unwrap();
     refused.register_waiter(idle("x")).unwrap().detach();
-    assert_eq!(refused.wait_for_shutdown(Some(SECOND)).await.exit_code, 2);
+    assert_eq!(refused.wait_for_shutdown(Some(SECOND)).await.exit_code, Some(2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,7 +236,8 @@ async fn a_supervised_task_that_ends_well_starts_nothing_and_one_that_fails_does
     assert!(!coordinator.is_shutting_down());
     coordinator.supervise("ingest", async { Err("no route") }).await.unwrap();
     assert_eq!(coordinator.cause(), Some(Cause::failed("ingest", "no route")));
-    assert!(coordinator.run().await.is_clean());
+    let report = coordinator.run().await;
+    assert_eq!(report.exit_code, Some(3), "a supervisor must see that it failed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,7 +248,7 @@ async fn handed_back_work_adds_up_and_stays_clean() {
         coordinator.register_waiter(waiter.in_phase(Phase::FLUSH)).unwrap().detach();
     }
     let report = stop(&coordinator).await;
-    assert_eq!((report.handed_back(), report.exit_code, report.is_clean()), (4, 0, true));
+    assert_eq!((report.handed_back(), report.exit_code, report.is_clean()), (4, Some(0), true));
 }
 
 #[tokio::test(start_paused = true)]

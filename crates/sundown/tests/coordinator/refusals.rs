@@ -48,7 +48,7 @@ async fn what_cannot_work_is_refused_by_name() {
         if !matches!(error, PlanError::DuplicateName { .. } | PlanError::UnknownPhase { .. }) {
             let report = stop(&coordinator).await;
             assert_eq!(report.verdict, Verdict::Refused { error: error.to_string() });
-            assert_eq!(report.exit_code, 2);
+            assert_eq!(report.exit_code, Some(2));
         }
     }
 }

@@ -20,15 +20,13 @@ fn closed_and_full_outputs_hang_nothing() {
         (Output::FullPipe, Output::FullPipe),
     ] {
         let mut process = scratch.misbehave("").stdout(stdout).stderr(stderr).spawn().unwrap();
-        // `ready` cannot be read from a stdout like this.
-        while !scratch.0.join("report.json").exists() {
-            std::thread::yield_now();
-        }
-        std::thread::park_timeout(Duration::from_millis(300));
+        // `listening` cannot be read from a stdout like this.
+        eventually(|| catches_sigterm(process.id()));
         process.signal(Signal::Term).unwrap();
         let exit = process.wait(PATIENCE).unwrap();
         let blocked = stdout == Output::FullPipe;
         assert_eq!(exit.code, Some(if blocked { 1 } else { 0 }), "{stdout:?} {stderr:?}");
+        // The next one would say what it finds, and block before it listens.
         fs::remove_file(scratch.0.join("report.json")).unwrap();
     }
 }
@@ -38,6 +36,8 @@ fn the_next_start_knows_how_the_last_one_ended() {
     let scratch = Scratch::new("previous");
     let previous = |arguments: &str, signal| {
         let process = start(scratch.misbehave(arguments));
+        let path = scratch.0.join("report.json");
+        eventually(|| fs::read_to_string(&path).unwrap().contains("\"running\""));
         let line = process.lines().into_iter().find(|line| line.text.starts_with("previous: "));
         stop(process, signal);
         line.map(|line| line.text)
@@ -99,4 +99,49 @@ fn a_report_that_cannot_be_saved_changes_nothing_else() {
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
     assert!(exit.stderr.contains("cannot save the shutdown report"), "{}", exit.stderr);
     assert!(exit.stdout.contains("stopped cleanly"));
+}
+
+#[test]
+fn a_start_that_fails_keeps_what_the_last_process_left() {
+    let scratch = Scratch::new("kept");
+    stop(start(scratch.misbehave("fail-drain")), Signal::Term);
+    for _ in 0..2 {
+        let exit = scratch.misbehave("greedy").spawn().unwrap().wait(PATIENCE).unwrap();
+        assert_eq!(exit.code, Some(2));
+        assert!(exit.stdout.contains("previous: failed"), "{}", exit.stdout);
+    }
+    assert_eq!(outcome(&scratch.report(), "fails"), Outcome::Failed);
+}
+
+#[test]
+fn a_closed_stderr_changes_no_exit_code_and_prevents_no_start() {
+    let scratch = Scratch::new("closed");
+    let refused = scratch.misbehave("greedy").stderr(Output::Closed).spawn().unwrap();
+    assert_eq!(refused.wait(PATIENCE).unwrap().code, Some(2));
+    stop(start(scratch.misbehave("fail-drain")), Signal::Term);
+    let next = start(scratch.misbehave("").stderr(Output::Closed));
+    assert_eq!(stop(next, Signal::Term).code, Some(0));
+}
+
+#[test]
+fn a_coordinator_that_was_dropped_takes_no_signal_from_its_successor() {
+    let scratch = Scratch::new("successor");
+    let exit = stop(start(scratch.misbehave("second-try")), Signal::Term);
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    assert_eq!(outcome(&scratch.report(), "save"), Outcome::Done);
+}
+
+#[test]
+fn thousands_left_behind_do_not_outlast_the_cap() {
+    let scratch = Scratch::new("thousands");
+    let message = scratch.0.join("termination-log");
+    fs::write(&message, "").unwrap();
+    let arguments = format!("hang-thousands message={}", message.display());
+    let exit = stop(start(scratch.misbehave(&arguments)), Signal::Term);
+    assert_eq!(exit.code, Some(3), "{}", exit.stderr);
+    let report = scratch.report();
+    assert_eq!((report.left.len(), report.left_count), (100, 5000));
+    let line: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&message).unwrap()).unwrap();
+    assert_eq!(line["sundown"], "failed");
 }

@@ -125,7 +125,7 @@ fn signals_at_random_moments_always_end_in_a_report() {
         let report = scratch.report();
         assert_eq!(
             exit.code,
-            Some(i32::from(report.exit_code)),
+            report.exit_code.map(i32::from),
             "seed {seed}: {:?} {:?} {}",
             exit.signal,
             report.verdict,
