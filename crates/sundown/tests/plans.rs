@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use sundown::dag::Dag;
-use sundown::{Cause, Coordinator, Outcome, Phase, Report, Waiter};
+use sundown::{Cause, Coordinator, Outcome, Phase, Priority, Report, Waiter};
 use tokio::time::{Instant, sleep};
 
 /// Timers tick in milliseconds; a chain of hand-overs may lose a few.
 const TICK: Duration = Duration::from_millis(5);
 const PHASES: [&str; 4] = ["announce", "drain", "flush", "release"];
+
+const PRIORITIES: [Priority; 3] = [Priority::Critical, Priority::Normal, Priority::Cleanup];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Does {
@@ -30,6 +32,7 @@ struct Script {
     name: String,
     phase: usize,
     least: Duration,
+    hook: Option<Priority>,
     does: Does,
     fallback: Option<Does>,
 }
@@ -81,6 +84,7 @@ fn script(rng: &mut Rng, index: usize) -> Script {
         name: format!("w{index}"),
         phase: rng.usize(1..PHASES.len()),
         least: if rng.bool() { Duration::ZERO } else { millis(rng, 300) },
+        hook: (rng.u8(0..6) == 0).then(|| rng.choice(PRIORITIES).unwrap()),
         does: does(rng),
         fallback: (rng.u8(0..4) == 0).then(|| does(rng)),
     }
@@ -90,7 +94,8 @@ fn scenario(rng: &mut Rng) -> Scenario {
     let scripts: Vec<Script> = (0..rng.usize(1..12)).map(|i| script(rng, i)).collect();
     let mut orders = Vec::new();
     for phase in 1..PHASES.len() {
-        let mut here: Vec<&Script> = scripts.iter().filter(|s| s.phase == phase).collect();
+        let mut here: Vec<&Script> =
+            scripts.iter().filter(|s| s.phase == phase && s.hook.is_none()).collect();
         // All edges follow one random order of the phase, so none closes a cycle.
         rng.shuffle(&mut here);
         for (later, script) in here.iter().enumerate().skip(1) {
@@ -138,6 +143,9 @@ async fn play(scenario: &Scenario) -> (Report, HashMap<String, Seen>) {
         })
         .in_phase(Phase::named(PHASES[script.phase]))
         .least(script.least);
+        if let Some(priority) = script.hook {
+            waiter = waiter.as_hook(priority);
+        }
         if let Some(does) = script.fallback {
             waiter = waiter.fallback(move |_| perform(does));
         }
@@ -149,13 +157,13 @@ async fn play(scenario: &Scenario) -> (Report, HashMap<String, Seen>) {
     coordinator.check().expect("every scenario is valid");
     coordinator.initiate(Cause::requested("scenario"));
     let report = coordinator.run().await;
+    assert!(began.elapsed() <= scenario.cap, "the cap is overrun");
     tokio::task::yield_now().await; // whoever was aborted last is dropped by the runtime
     let seen = seen.lock().unwrap().clone();
     (report, seen)
 }
 
 fn check(scenario: &Scenario, report: &Report, seen: &HashMap<String, Seen>) {
-    assert!(report.elapsed <= scenario.cap, "the cap is overrun");
     let mut rows = BTreeMap::new();
     for (phase, waiter) in report.waiters() {
         let twice = rows.insert(waiter.name.clone(), (phase.to_owned(), waiter.clone()));
@@ -183,23 +191,30 @@ fn check(scenario: &Scenario, report: &Report, seen: &HashMap<String, Seen>) {
         assert!(gone <= seen.start + seen.left + TICK, "{} was not aborted", script.name);
         assert!(row.start.unwrap().abs_diff(seen.start) <= TICK, "{} was not told", script.name);
         assert!(row.end.unwrap() <= row.deadline.unwrap() + TICK, "{} overran", script.name);
-        check_outcome(script, outcome);
+        check_outcome(script, seen.left, outcome);
     }
     check_order(scenario, &rows);
+    check_hooks(scenario, &rows);
     check_phases(report);
     check_makespan(scenario, report, &rows);
 }
 
-fn check_outcome(script: &Script, outcome: Outcome) {
-    let fits = match (script.does, script.fallback) {
-        (Does::Return(_), _) if outcome == Outcome::Done => true,
-        (_, Some(Does::Return(_))) if outcome == Outcome::Recovered => true,
-        (Does::Fail(_), _) if outcome == Outcome::Failed => true,
-        (Does::Panic(_), _) if outcome == Outcome::Panicked => true,
-        // Whatever it would have done, its time may have been over before.
-        (_, _) => outcome == Outcome::TimedOut,
+/// What it does in time is what it is reported to have done.
+fn check_outcome(script: &Script, left: Duration, outcome: Outcome) {
+    let ends_in_time = match script.does {
+        Does::Return(after) | Does::Fail(after) | Does::Panic(after) => after + TICK < left,
+        Does::Hang => false,
     };
-    assert!(fits, "{script:?} ended {outcome}");
+    let own = match script.does {
+        Does::Return(_) if ends_in_time => Outcome::Done,
+        Does::Fail(_) if ends_in_time => Outcome::Failed,
+        Does::Panic(_) if ends_in_time => Outcome::Panicked,
+        _ => Outcome::TimedOut,
+    };
+    let is_close = !ends_in_time && script.does != Does::Hang;
+    let recovers = matches!(script.fallback, Some(Does::Return(_))) && own != Outcome::Done;
+    let fits = outcome == own || recovers && outcome == Outcome::Recovered || is_close;
+    assert!(fits, "{script:?} ended {outcome} with {left:?} left");
 }
 
 type Rows = BTreeMap<String, (String, sundown::WaiterReport)>;
@@ -209,6 +224,15 @@ fn check_order(scenario: &Scenario, rows: &Rows) {
         let [before, after] = [&rows[&order[0]].1, &rows[&order[1]].1];
         if let (Some(end), Some(start)) = (before.end, after.start) {
             assert!(end <= start, "{} started before {} ended", after.name, before.name);
+        }
+    }
+}
+
+/// Hooks run one at a time, after the waiters of their phase, by priority and registration.
+fn check_hooks(scenario: &Scenario, rows: &Rows) {
+    for [before, after] in PHASES.iter().flat_map(|phase| hook_edges(scenario, phase)) {
+        if let (Some(end), Some(start)) = (rows[&before].1.end, rows[&after].1.start) {
+            assert!(end <= start, "{before} ran beside the hook {after}");
         }
     }
 }
@@ -231,7 +255,9 @@ fn check_makespan(scenario: &Scenario, report: &Report, rows: &Rows) {
         let names: Vec<&String> = phase.waiters.iter().map(|waiter| &waiter.name).collect();
         let place = |name: &String| names.iter().position(|other| *other == name);
         let edges = scenario.orders.iter().filter_map(|o| Some((place(&o[0])?, place(&o[1])?)));
-        let dag = Dag::new(names.len(), edges).expect("checked");
+        let hooks = hook_edges(scenario, &phase.name);
+        let hooks = hooks.iter().filter_map(|[a, b]| Some((place(a)?, place(b)?)));
+        let dag = Dag::new(names.len(), edges.chain(hooks)).expect("checked");
         let took = |name: &&String| {
             let row = &rows[*name].1;
             row.start.zip(row.end).map(|(start, end)| end - start).unwrap_or_default()
@@ -240,6 +266,25 @@ fn check_makespan(scenario: &Scenario, report: &Report, rows: &Rows) {
         let (Some(start), Some(end)) = (phase.start, phase.end) else { continue };
         assert!(end - start <= critical + TICK, "{} dawdles: {:?}", phase.name, end - start);
     }
+}
+
+/// The edges that hooks add to what the application drew.
+fn hook_edges(scenario: &Scenario, phase: &str) -> Vec<[String; 2]> {
+    let here = || scenario.scripts.iter().filter(|script| PHASES[script.phase] == phase);
+    let mut hooks: Vec<&Script> = here().filter(|script| script.hook.is_some()).collect();
+    hooks.sort_by_key(|script| (script.hook, number_of(script)));
+    let mut edges: Vec<_> =
+        hooks.windows(2).map(|pair| [pair[0].name.clone(), pair[1].name.clone()]).collect();
+    if let Some(first) = hooks.first() {
+        let waiters = here().filter(|script| script.hook.is_none());
+        edges.extend(waiters.map(|waiter| [waiter.name.clone(), first.name.clone()]));
+    }
+    edges
+}
+
+/// The place of a script in the order of registration.
+fn number_of(script: &Script) -> u32 {
+    script.name[1..].parse().expect("a number")
 }
 
 #[test]
