@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::telling::quietly;
+use crate::panics::quietly;
 use crate::{Outcome, Report, WaiterReport};
 
 /// Something went wrong in the shutdown.

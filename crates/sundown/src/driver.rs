@@ -12,11 +12,12 @@ use tracing::{Instrument as _, Span};
 
 use crate::alert::Alert;
 use crate::panics::message_of;
+use crate::panics::quietly;
 use crate::run::member::{At, Fault, Kind, Leg, MemberId, State};
 use crate::run::{Action, Event, Mark, Return};
 use crate::saved::write_termination_message;
 use crate::sync::locked;
-use crate::telling::{self, quietly};
+use crate::telling;
 use crate::waiter::{Body, Name};
 use crate::watchdog::LastWord;
 use crate::{Coordinator, Deadline, Exit, HandedBack, Outcome, Phase, Report, WaiterReport};

@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout};
 
 use crate::Cause;
 use crate::panics::message_of;
+use crate::panics::quietly;
 use crate::sync::{Mutex, locked};
-use crate::telling::quietly;
 use crate::waiter::Name;
 
 /// How long the plan waits for one that breaks its promise not to block.

@@ -1,15 +1,12 @@
 //! The plan: phases with their budgets under one cap, the edges the application draws, and the
 //! check that finds what cannot work before there is traffic.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::Phase;
 use crate::phase::Budget;
-use crate::run::member::Member;
-use crate::run::schedule::Schedule;
 
 /// The cap when nobody says anything.
 pub(crate) const DEFAULT_CAP: Duration = Duration::from_secs(600);
@@ -218,7 +215,7 @@ impl Plan {
         self.position(phase).ok_or_else(|| PlanError::UnknownPhase {
             name: name.to_owned(),
             phase: phase.to_string(),
-            known: join(self.phases.iter().map(|planned| planned.phase.name())),
+            known: listed(self.phases.iter().map(|planned| planned.phase.name())),
         })
     }
 
@@ -242,49 +239,6 @@ impl Plan {
             cap: self.cap,
         })
     }
-
-    /// Everything that can be known before the shutdown: names, cycles, least times.
-    pub(crate) fn check(&self, members: &[&Member]) -> Result<(), PlanError> {
-        self.check_budgets()?;
-        self.check_names(members)?;
-        (0..self.phases.len()).try_for_each(|phase| self.check_phase(phase, members))
-    }
-
-    fn check_names(&self, members: &[&Member]) -> Result<(), PlanError> {
-        let names: BTreeSet<&str> = members.iter().map(|member| &*member.name).collect();
-        let phases_of = |name: &str| -> BTreeSet<usize> {
-            members.iter().filter(|m| m.name == name).map(|m| m.phase).collect()
-        };
-        for order in &self.orders {
-            if let Some(name) = order.iter().find(|name| !names.contains(name.as_str())) {
-                let known = join(names.iter().copied());
-                return Err(PlanError::UnknownName { name: name.clone(), known });
-            }
-            for pair in order.windows(2) {
-                if phases_of(&pair[0]).is_disjoint(&phases_of(&pair[1])) {
-                    let [before, after] = [&pair[0], &pair[1]].map(String::clone);
-                    return Err(PlanError::NoSharedPhase { before, after });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// One phase: no cycle, and its least times fit.
-    pub(crate) fn check_phase(&self, phase: usize, members: &[&Member]) -> Result<(), PlanError> {
-        let here: Vec<&Member> = members.iter().copied().filter(|m| m.phase == phase).collect();
-        let schedule = Schedule::new(self, phase, &here)?;
-        let budget = self.guaranteed(phase);
-        let name = self.phases[phase].phase.to_string();
-        if let Some(first) = here.iter().find(|_| budget.is_zero()) {
-            return Err(PlanError::NoTime { name: first.name.to_string(), phase: name });
-        }
-        let (need, path) = schedule.least_path(&here);
-        if need > budget {
-            return Err(PlanError::LeastTimes { phase: name, path, need, budget });
-        }
-        Ok(())
-    }
 }
 
 /// What is kept back of a cap for the last words.
@@ -306,7 +260,8 @@ fn fixed_part(planned: &PlannedPhase) -> Duration {
     }
 }
 
-fn join<'a>(names: impl Iterator<Item = &'a str>) -> String {
+/// Names as an error lists them.
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
 }

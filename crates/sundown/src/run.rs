@@ -3,6 +3,7 @@
 //! The driver tells it what happened and when, does what it answers, and decides nothing.
 
 pub(crate) mod active;
+mod check;
 pub(crate) mod member;
 pub(crate) mod schedule;
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::Report;
+use crate::panics::quietly;
 use crate::report::{Process, Verdict};
-use crate::telling::quietly;
 
 /// The file that the report is kept in.
 ///

@@ -9,17 +9,13 @@ use std::time::Duration;
 use tracing::{Span, debug, error, info, info_span, warn};
 
 use crate::metrics;
+use crate::panics::quietly;
 use crate::run::Mark;
 use crate::work::StillRunning;
 use crate::{Cause, Outcome, Phase, PlanError, Report, Verdict, WaiterReport};
 
 /// How many pieces of owned work are named one by one.
 pub(crate) const NAMED: usize = 10;
-
-/// Does it, or does nothing if that panics.
-pub(crate) fn quietly(tell: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(tell));
-}
 
 /// The span of a whole shutdown; the spans of its waiters are inside.
 pub(crate) fn shutdown_span(cause: &Cause) -> Span {

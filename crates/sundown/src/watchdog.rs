@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 use signal_hook::low_level;
 
 use crate::alert::Alert;
+use crate::panics::quietly;
 use crate::plan::reserve_of;
 use crate::report::Force;
 use crate::signals::{Source, Wake};
 use crate::sync::OnceLock;
-use crate::telling::{self, quietly};
+use crate::telling;
 use crate::{Cause, Coordinator, Exit, Shutdown, ShutdownCoordinator, Signal};
 
 /// How long the end of the process waits for the last words after a third signal.

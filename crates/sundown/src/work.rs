@@ -19,7 +19,7 @@ use self::since::Since;
 use crate::Cause;
 use crate::contract::ShutdownCoordinator;
 use crate::panics::message_of;
-use crate::telling::quietly;
+use crate::panics::quietly;
 use crate::waiter::Name;
 
 /// The tasks that a coordinator owns. Cheap to clone; a clone is the same list.
