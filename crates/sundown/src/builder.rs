@@ -160,8 +160,8 @@ impl Builder {
         self
     }
 
-    /// Keeps the report in this file, one process per file, from [`run`](Coordinator::run) on. The
-    /// next process finds it as [`previous_report`](Coordinator::previous_report), and finds out
+    /// Keeps the report in this file, one process per file, from the first
+    /// [`check`](Coordinator::check) that succeeds on, or from [`run`](Coordinator::run). The next process finds it as [`previous_report`](Coordinator::previous_report), and finds out
     /// when there should be one and is not.
     pub fn report_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.report_path = Some(path.into());

@@ -52,6 +52,8 @@ pub struct Coordinator {
     /// The second signal came.
     pub(crate) urgent: Notify,
     pub(crate) watch: OnceLock<Watch>,
+    /// Set once the report file says `running`.
+    pub(crate) is_marked: OnceLock<()>,
     /// Shared with the watchdog: a process has one last word.
     pub(crate) last_word: Arc<OnceLock<LastWord>>,
     /// Shared with the watchdog, which must not wait for a lock.
@@ -91,6 +93,7 @@ impl Coordinator {
             nudge: Notify::new(),
             urgent: Notify::new(),
             watch: OnceLock::new(),
+            is_marked: OnceLock::new(),
             last_word: Arc::new(OnceLock::new()),
             cap_nanos: Arc::default(),
             report: OnceCell::new(),
@@ -142,14 +145,17 @@ impl Coordinator {
     }
 
     /// Whether the plan can work: names, cycles, times. Call it when everybody is registered and
-    /// before there is traffic; [`run`](Self::run) looks again.
+    /// before there is traffic; [`run`](Self::run) looks again. When it succeeds the start has: from
+    /// now on the [report file](Builder::report_path) says that the service runs.
     ///
     /// # Errors
     ///
     /// The first thing that cannot work, by name.
     pub fn check(&self) -> Result<(), PlanError> {
         self.check_not_empty()?;
-        locked(&self.run).check()
+        locked(&self.run).check()?;
+        self.write_running_report();
+        Ok(())
     }
 
     fn check_not_empty(&self) -> Result<(), PlanError> {

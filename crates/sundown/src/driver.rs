@@ -299,9 +299,11 @@ impl Coordinator {
         }
     }
 
-    /// Says that a process runs, until there is more to say.
+    /// Says, once, that a process runs, until there is more to say.
     pub(crate) fn write_running_report(&self) {
-        if let Some(file) = &self.settings.report_file {
+        if let Some(file) = &self.settings.report_file
+            && self.is_marked.set(()).is_ok()
+        {
             self.told_or_logged(file.write(&Report::running()), file.path());
         }
     }
