@@ -7,8 +7,9 @@ use super::{Finding, Repository};
 /// Where the reason for each dependency stands.
 const DECISIONS: &str = "docs/decisions.md";
 
-/// Crates that may come in two versions, each with the reason. Empty, and best so.
-const TWICE: &[(&str, &str)] = &[];
+/// Crates that may come in two versions, each with the reason. Best empty.
+const TWICE: &[(&str, &str)] =
+    &[("syn", "built only: serde's derive is on 3, the derives that actix uses are still on 2")];
 
 /// A dependency is a promise of others that we pass on: why it, instead of what, is written down.
 pub(super) fn dependencies_are_decided(repository: &Repository) -> Vec<Finding> {

@@ -1,0 +1,44 @@
+//! The last word: a hook that comes after all others, and a file that holds the last values.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use sundown::{BoxError, Priority, ShutdownCoordinator, Waiter};
+use tokio::task::spawn_blocking;
+
+use crate::MetricsService;
+
+/// A hook that, when its turn comes, registers the one that does the work. By then every other
+/// hook of this priority is registered, so it comes after them; and because this one is still
+/// running, the phase cannot have ended.
+pub(crate) fn last_hook<F>(coordinator: &Arc<dyn ShutdownCoordinator>, last_word: F) -> Waiter
+where
+    F: Fn() -> Result<(), BoxError> + Clone + Send + 'static,
+{
+    // Weak: the coordinator keeps this hook, and must not keep itself.
+    let coordinator: Weak<dyn ShutdownCoordinator> = Arc::downgrade(coordinator);
+    let hook = move |_deadline| async move {
+        let body = last_word.clone();
+        let last = Waiter::blocking(MetricsService::LAST, move |_deadline| body());
+        let last = last.as_hook(Priority::Cleanup);
+        if let Some(Ok(registration)) = coordinator.upgrade().map(|c| c.register_waiter(last)) {
+            registration.detach();
+            return Ok(());
+        }
+        spawn_blocking(last_word).await?
+    };
+    Waiter::new(MetricsService::NAME, hook).as_hook(Priority::Cleanup)
+}
+
+/// Writes beside the file and renames: a reader sees the old text or the new one.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let replaced = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    if replaced.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    replaced
+}

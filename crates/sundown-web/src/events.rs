@@ -1,0 +1,221 @@
+//! Streams that end well: server-sent events that stop between two events, and the word for handlers
+//! of their own making.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+
+use crate::connection::{Connections, Stage};
+
+/// How long a client is told to wait before it comes back, unless said otherwise.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Tells a handler that its server has begun to drain.
+///
+/// ```
+/// use actix_web::{HttpRequest, HttpResponse};
+/// use sundown_web::Draining;
+///
+/// async fn export(request: HttpRequest) -> HttpResponse {
+///     let draining = Draining::of(&request);
+///     // … between two pages:
+///     if draining.has_begun() {
+///         return HttpResponse::ServiceUnavailable().finish();
+///     }
+///     HttpResponse::Ok().finish()
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Draining {
+    server: Option<Arc<Connections>>,
+}
+
+impl Draining {
+    /// That of the server a request came to. Behind another server, in a unit test of a handler for
+    /// one, it never begins.
+    pub fn of(request: &HttpRequest) -> Self {
+        Draining { server: request.conn_data::<Arc<Connections>>().cloned() }
+    }
+
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.stage() == Stage::Draining)
+    }
+
+    /// Waits until it begins.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn begins(&self) {
+        match &self.server {
+            Some(server) => server.reached(Stage::Draining).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl fmt::Debug for Draining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draining").field("has_begun", &self.has_begun()).finish()
+    }
+}
+
+/// One server-sent event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Event {
+    id: Option<String>,
+    name: Option<String>,
+    data: String,
+}
+
+impl Event {
+    /// An event with this data; it may have several lines.
+    pub fn new(data: impl Into<String>) -> Self {
+        Event { data: data.into(), ..Event::default() }
+    }
+
+    /// Its id, which a client that comes back sends as `Last-Event-ID`.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Its name; without one it is a `message`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// As it goes over the wire. A line break in an id or a name would begin another field: such
+    /// characters are left out.
+    fn to_bytes(&self) -> Bytes {
+        let one_line = |text: &str| text.replace(['\r', '\n', '\0'], "");
+        let mut text = String::new();
+        if let Some(id) = &self.id {
+            text.push_str(&format!("id: {}\n", one_line(id)));
+        }
+        if let Some(name) = &self.name {
+            text.push_str(&format!("event: {}\n", one_line(name)));
+        }
+        for line in self.data.replace("\r\n", "\n").split(['\n', '\r']) {
+            text.push_str(&format!("data: {line}\n"));
+        }
+        text.push('\n');
+        Bytes::from(text)
+    }
+}
+
+pin_project! {
+    /// A stream of events as a response body that ends when the server drains: between two events,
+    /// and with a `retry:` that says when to come back.
+    ///
+    /// ```
+    /// use actix_web::{HttpRequest, HttpResponse};
+    /// use sundown_web::{Event, EventStream};
+    ///
+    /// async fn prices(request: HttpRequest) -> HttpResponse {
+    ///     # struct Prices;
+    ///     # impl futures_core::Stream for Prices {
+    ///     #     type Item = Event;
+    ///     #     fn poll_next(
+    ///     #         self: std::pin::Pin<&mut Self>,
+    ///     #         _: &mut std::task::Context<'_>,
+    ///     #     ) -> std::task::Poll<Option<Event>> {
+    ///     #         std::task::Poll::Ready(None)
+    ///     #     }
+    ///     # }
+    ///     # fn watch_prices() -> Prices { Prices }
+    ///     EventStream::new(&request, watch_prices()).into_response()
+    /// }
+    /// ```
+    pub struct EventStream<S> {
+        #[pin]
+        events: Option<S>,
+        draining: Pin<Box<dyn Future<Output = ()>>>,
+        retry: Duration,
+    }
+}
+
+impl<S: Stream<Item = Event> + 'static> EventStream<S> {
+    /// The events, until the server of this request drains.
+    pub fn new(request: &HttpRequest, events: S) -> Self {
+        let draining = Draining::of(request);
+        EventStream {
+            events: Some(events),
+            draining: Box::pin(async move { draining.begins().await }),
+            retry: RETRY,
+        }
+    }
+
+    /// How long clients are told to wait before they come back; by default 1 s. Each is told up to
+    /// half of it more, so that they do not all come at once.
+    #[must_use]
+    pub fn retry(mut self, retry: Duration) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// The response: `text/event-stream`, not to be cached or buffered.
+    pub fn into_response(self) -> HttpResponse {
+        HttpResponse::Ok()
+            .content_type("text/event-stream")
+            .insert_header(("Cache-Control", "no-store"))
+            .insert_header(("X-Accel-Buffering", "no"))
+            .streaming(self)
+    }
+}
+
+impl<S: Stream<Item = Event>> Stream for EventStream<S> {
+    type Item = Result<Bytes, std::convert::Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut this = self.project();
+        let Some(events) = this.events.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        if this.draining.as_mut().poll(cx).is_ready() {
+            this.events.set(None);
+            let retry = *this.retry + this.retry.mul_f64(spread() / 2.0);
+            let goodbye = format!("retry: {}\n\n", retry.as_millis());
+            return Poll::Ready(Some(Ok(Bytes::from(goodbye))));
+        }
+        let event = ready!(events.poll_next(cx));
+        Poll::Ready(event.map(|event| Ok(event.to_bytes())))
+    }
+}
+
+impl<S> fmt::Debug for EventStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream").field("retry", &self.retry).finish_non_exhaustive()
+    }
+}
+
+/// A number from 0 to 1 that differs from client to client; nobody's secret.
+fn spread() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    let random = RandomState::new().hash_one(0_u8);
+    f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_cannot_smuggle_in_a_field() {
+        let event = Event::new("two\nlines\rthree").id("7\nevent: x").name("price\r\ndata: y");
+        let text = String::from_utf8(event.to_bytes().to_vec()).unwrap();
+        assert_eq!(
+            text,
+            "id: 7event: x\nevent: pricedata: y\ndata: two\ndata: lines\ndata: three\n\n"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! The socket of a connection, as the HTTP dispatchers see it.
+//!
+//! HTTP/1 knows how to end; HTTP/2 in actix does not. So this socket speaks for it: at a frame
+//! boundary it says GOAWAY, and once the connection owes nothing more it reads as closed.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_rt::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use crate::connection::{Connection, Connections, OpenConnection, Stage};
+
+/// GOAWAY with `NO_ERROR` and the highest stream id there is: finish what you have, begin nothing.
+const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+
+/// How long a client has to close its side once ours is closed. Closing at once, with something of
+/// its unread, would be a reset, and could take from it what it has not read yet.
+const LINGER: Duration = Duration::from_millis(40);
+
+#[derive(Debug)]
+pub(crate) struct TrackedIo {
+    socket: TcpStream,
+    open: OpenConnection,
+    is_h2: bool,
+    /// How much of the GOAWAY has been written.
+    said: usize,
+    /// Our side is closed; theirs is waited for.
+    lingers: Option<Pin<Box<Sleep>>>,
+}
+
+impl TrackedIo {
+    pub(crate) fn new(socket: TcpStream, open: OpenConnection, is_h2: bool) -> Self {
+        TrackedIo { socket, open, is_h2, said: 0, lingers: None }
+    }
+
+    pub(crate) fn connection(&self) -> Arc<Connection> {
+        self.open.connection.clone()
+    }
+
+    pub(crate) fn server(&self) -> Arc<Connections> {
+        self.open.connections.clone()
+    }
+
+    /// Says GOAWAY when it is due, between two frames and never inside one.
+    fn poll_goaway(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let connection = &self.open.connection;
+        let is_due = match self.open.connections.stage() {
+            Stage::Open => false,
+            Stage::Announcing => connection.has_served(),
+            Stage::Draining => true,
+        };
+        if !self.is_h2 || !is_due || connection.is_dirty() {
+            return Poll::Ready(Ok(()));
+        }
+        while self.said < GOAWAY.len() {
+            let rest = &GOAWAY[self.said..];
+            self.said += ready!(Pin::new(&mut self.socket).poll_write(cx, rest))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes our side, and waits a moment for the client to close its own.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.lingers.is_none() {
+            if ready!(Pin::new(&mut self.socket).poll_shutdown(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            self.lingers = Some(Box::pin(sleep(LINGER)));
+        }
+        let mut scraps = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scraps);
+            match Pin::new(&mut self.socket).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        self.lingers.as_mut().map_or(Poll::Ready(()), |lingers| lingers.as_mut().poll(cx))
+    }
+
+    /// Whether the client is to be told that there is nothing more to come.
+    fn is_over(&self) -> bool {
+        self.is_h2
+            && self.said == GOAWAY.len()
+            && self.open.connections.stage() == Stage::Draining
+            && self.open.connection.is_idle()
+    }
+}
+
+impl AsyncRead for TrackedIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.is_h2 {
+            this.open.connection.read_by(cx.waker());
+            ready!(this.poll_goaway(cx))?;
+            if this.lingers.is_some() || this.is_over() {
+                ready!(this.poll_linger(cx));
+                return Poll::Ready(Ok(()));
+            }
+        }
+        Pin::new(&mut this.socket).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for TrackedIo {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.said > 0 && this.said < GOAWAY.len() {
+            ready!(this.poll_goaway(cx))?;
+        }
+        this.open.connection.set_dirty(true);
+        Pin::new(&mut this.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.said > 0 && this.said < GOAWAY.len() {
+            ready!(this.poll_goaway(cx))?;
+        }
+        this.open.connection.set_dirty(true);
+        Pin::new(&mut this.socket).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    /// The dispatchers flush once they have written everything they had.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.socket).poll_flush(cx))?;
+        this.open.connection.set_dirty(false);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,50 @@
+//! Serves actix-web and drains it: nobody who was being answered is cut off, and nobody who was not
+//! holds the process.
+//!
+//! ```
+//! use std::net::TcpListener;
+//! use actix_web::{App, HttpResponse, web};
+//! use sundown::{Cause, Coordinator};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let coordinator = Coordinator::builder().build()?;
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let web = sundown_web::serve(coordinator.clone(), listener, || {
+//!     App::new().route("/", web::get().to(async || HttpResponse::Ok().body("hello")))
+//! })?;
+//! println!("serving on {}", web.local_addr());
+//! coordinator.check()?;
+//!
+//! # coordinator.initiate(Cause::requested("doc test"));
+//! let report = coordinator.run().await;
+//! # assert!(report.is_clean());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it drains
+//!
+//! 1. **At once**, by notification: every HTTP/1 response says `Connection: close`; HTTP/2 connections
+//!    are told GOAWAY after their next response. New connections are still accepted: whoever balances
+//!    the load needs time to look away. That is what the phase `announce` is for.
+//! 2. **In `drain`**: no more connections are accepted. Idle ones are closed, HTTP/2 ones after a GOAWAY.
+//!    Requests being answered are answered to the last byte of their bodies; [event
+//!    streams](EventStream) end at an event boundary.
+//! 3. **When the last connection is closed** the server is gone, and not at the next full second. What
+//!    is left at the deadline is cut, and the report says how many that were.
+//!
+//! HTTP/1 and HTTP/2 (with prior knowledge) share the port. Several servers may run in one process,
+//! each a [`Server`] with a name of its own.
+
+mod accept;
+mod body;
+mod connection;
+mod drain;
+mod events;
+mod io;
+mod metrics;
+mod server;
+
+pub use events::{Draining, Event, EventStream};
+pub use server::{Server, WebError, WebServer, serve};

@@ -1,0 +1,98 @@
+//! Streams end between two events.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use sundown_web::{Event, EventStream};
+use tokio::time::{Interval, interval};
+
+use super::*;
+
+/// An event every few milliseconds, for ever.
+struct Ticks {
+    interval: Interval,
+    count: u32,
+}
+
+impl Stream for Ticks {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        ready!(self.interval.poll_tick(cx));
+        self.count += 1;
+        let data = format!("tick {}\n{}", self.count, "x".repeat(3000));
+        Poll::Ready(Some(Event::new(data).id(self.count.to_string()).name("tick")))
+    }
+}
+
+pub(super) async fn events(request: HttpRequest) -> HttpResponse {
+    let interval = interval(Duration::from_millis(3));
+    EventStream::new(&request, Ticks { interval, count: 0 }).into_response()
+}
+
+/// The payload of a chunked response.
+fn unchunked(response: &str) -> String {
+    let (_, mut rest) = response.split_once("\r\n\r\n").unwrap();
+    let mut body = String::new();
+    loop {
+        let (size, after) = rest.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return body;
+        }
+        body.push_str(&after[..size]);
+        rest = &after[size + 2..];
+    }
+}
+
+#[tokio::test]
+async fn event_streams_end_after_a_whole_event_and_say_when_to_come_back() {
+    let service = start(Duration::ZERO);
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let mut stream = service.connect().await;
+        send(&mut stream, "GET /events HTTP/1.1").await;
+        streams.push(stream);
+    }
+    sleep(Duration::from_millis(200)).await;
+    let (report, responses) = service
+        .stop_while(async {
+            let mut responses = Vec::new();
+            for stream in &mut streams {
+                responses.push(rest(stream).await);
+            }
+            responses
+        })
+        .await;
+    assert!(drained(&report) < Duration::from_secs(5), "{report}");
+    let mut retries = Vec::new();
+    for response in responses {
+        assert!(response.to_lowercase().contains("content-type: text/event-stream"));
+        let body = unchunked(&response);
+        let mut events: Vec<&str> = body.split_terminator("\n\n").collect();
+        let retry = events.pop().unwrap().strip_prefix("retry: ").unwrap().parse::<u64>().unwrap();
+        assert!((1000..=1500).contains(&retry), "{retry}");
+        retries.push(retry);
+        assert!(events.len() > 3);
+        for (index, event) in (1..).zip(events) {
+            let whole =
+                format!("id: {index}\nevent: tick\ndata: tick {index}\ndata: {}", "x".repeat(3000));
+            assert_eq!(event, whole);
+        }
+    }
+    retries.sort_unstable();
+    retries.dedup();
+    assert!(retries.len() > 5, "they do not all come back at once: {retries:?}");
+}
+
+#[tokio::test]
+async fn while_it_announces_event_streams_go_on() {
+    let service = start(Duration::from_millis(400));
+    let mut stream = service.connect().await;
+    send(&mut stream, "GET /events HTTP/1.1").await;
+    let began = std::time::Instant::now();
+    let (_, response) = service.stop_while(rest(&mut stream)).await;
+    assert!(began.elapsed() >= Duration::from_millis(400));
+    assert!(unchunked(&response).matches("event: tick").count() > 20);
+}
