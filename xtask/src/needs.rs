@@ -9,6 +9,8 @@ struct Need {
     tool: &'static str,
     probe: &'static [&'static str],
     install: &'static str,
+    /// The Debian package it comes in, if it does.
+    package: Option<&'static str>,
 }
 
 /// What `test` needs beyond cargo itself.
@@ -17,21 +19,54 @@ const NEEDS: &[Need] = &[
         tool: "rustfmt",
         probe: &["cargo", "fmt", "--version"],
         install: "rustup component add rustfmt",
+        package: None,
     },
     Need {
         tool: "clippy",
         probe: &["cargo", "clippy", "--version"],
         install: "rustup component add clippy",
+        package: None,
     },
-    Need { tool: "git", probe: &["git", "--version"], install: "apt-get install git" },
+    Need {
+        tool: "git",
+        probe: &["git", "--version"],
+        install: "apt-get install -y git",
+        package: Some("git"),
+    },
+    Need {
+        tool: "haproxy",
+        probe: &["haproxy", "-v"],
+        install: "apt-get install -y haproxy",
+        package: Some("haproxy"),
+    },
 ];
 
-/// Says in one sentence what is missing and how to get it, before minutes are spent.
+/// Installs what can be installed, and says in one sentence what else is missing and how to get it,
+/// before minutes are spent.
 pub(crate) fn check() -> anyhow::Result<()> {
+    install_packages();
     match missing(NEEDS, is_there) {
         Some(sentence) => bail!(sentence),
         None => Ok(()),
     }
+}
+
+/// Debian packages, where there is the right to install them. What fails is seen afterwards.
+fn install_packages() {
+    let packages: Vec<_> =
+        NEEDS.iter().filter(|need| !is_there(need.probe)).filter_map(|need| need.package).collect();
+    if packages.is_empty() || !is_root() || !is_there(&["apt-get", "--version"]) {
+        return;
+    }
+    println!("== installing {} …", packages.join(" "));
+    // The lists may be missing on a fresh machine; where they are there, an update only costs time.
+    let install = [&["apt-get", "install", "-y", "-q"], &*packages].concat();
+    let _ = is_there(&install) || is_there(&["apt-get", "update", "-q"]) && is_there(&install);
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
 fn missing(needs: &[Need], is_there: impl Fn(&[&str]) -> bool) -> Option<String> {
@@ -64,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_missing_tool_is_named_with_the_command_that_installs_it() {
-        let sentence = missing(NEEDS, |probe| probe[0] == "git");
+        let sentence = missing(NEEDS, |probe| probe[0] != "cargo");
         assert_eq!(
             sentence.unwrap(),
             "rustfmt and clippy missing here: run `rustup component add rustfmt && \
