@@ -104,10 +104,10 @@ mod tests {
 
     #[test]
     fn a_crate_in_two_versions_is_found() {
-        let tree = "syn v2.0.1\n└── a v1.0.0\n\nsyn v3.0.9\n└── b v1.0.0\n";
+        let tree = "nys v2.0.1\n└── a v1.0.0\n\nnys v3.0.9\n└── b v1.0.0\n";
         let found: Vec<_> = no_version_comes_twice(tree).iter().map(ToString::to_string).collect();
         assert_eq!(found.len(), 1);
-        assert!(found[0].contains("syn comes as v2.0.1 and v3.0.9"), "{found:?}");
+        assert!(found[0].contains("nys comes as v2.0.1 and v3.0.9"), "{found:?}");
     }
 
     #[test]
