@@ -60,6 +60,40 @@ impl Draining {
             None => std::future::pending().await,
         }
     }
+
+    /// The future's output, or `None` as soon as it begins: for loops that end between two messages,
+    /// as a WebSocket's does before it says goodbye with 1001.
+    ///
+    /// ```
+    /// use actix_web::{HttpRequest, HttpResponse, rt, web};
+    /// use actix_ws::{CloseCode, Message};
+    /// use sundown_web::Draining;
+    ///
+    /// async fn chat(request: HttpRequest, body: web::Payload) -> actix_web::Result<HttpResponse> {
+    ///     let draining = Draining::of(&request);
+    ///     let (response, mut session, mut messages) = actix_ws::handle(&request, body)?;
+    ///     rt::spawn(async move {
+    ///         while let Some(Some(Ok(message))) = draining.until(messages.recv()).await {
+    ///             if let Message::Text(text) = message {
+    ///                 let _ = session.text(text).await;
+    ///             }
+    ///         }
+    ///         let _ = session.close(Some(CloseCode::Away.into())).await;
+    ///     });
+    ///     Ok(response)
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// When it begins the future is dropped where it stands: race only what may be dropped there.
+    pub async fn until<F: Future>(&self, future: F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            () = self.begins() => None,
+            output = future => Some(output),
+        }
+    }
 }
 
 impl fmt::Debug for Draining {

@@ -55,6 +55,7 @@ fn start(announce: Duration) -> Service {
             .route("/big", web::get().to(big))
             .route("/echo", web::post().to(echo))
             .route("/events", web::get().to(streams::events))
+            .route("/chat", web::get().to(streams::chat))
             .route("/panic", web::get().to(hostile::panics))
             .route("/panic-mid-body", web::get().to(hostile::panics_mid_body))
     })

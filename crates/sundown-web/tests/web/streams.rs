@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use sundown_web::{Event, EventStream};
+use sundown_web::{Draining, Event, EventStream};
 use tokio::time::{Interval, interval};
 
 use super::*;
@@ -95,4 +95,52 @@ async fn while_it_announces_event_streams_go_on() {
     let (_, response) = service.stop_while(rest(&mut stream)).await;
     assert!(began.elapsed() >= Duration::from_millis(400));
     assert!(unchunked(&response).matches("event: tick").count() > 20);
+}
+
+pub(super) async fn chat(
+    request: HttpRequest,
+    body: web::Payload,
+) -> actix_web::Result<HttpResponse> {
+    let draining = Draining::of(&request);
+    let (response, mut session, mut messages) = actix_ws::handle(&request, body)?;
+    actix_web::rt::spawn(async move {
+        while let Some(Some(Ok(message))) = draining.until(messages.recv()).await {
+            if let actix_ws::Message::Text(text) = message {
+                let _ = session.text(text).await;
+            }
+        }
+        let _ = session.close(Some(actix_ws::CloseCode::Away.into())).await;
+    });
+    Ok(response)
+}
+
+#[tokio::test]
+async fn websockets_are_closed_with_1001() {
+    let service = start(Duration::ZERO);
+    let mut stream = service.connect().await;
+    let head = "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // A masked text frame, masked with zeros: "hi" comes back unmasked.
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\r\n\r\n") {
+        seen.push(stream.read_u8().await.unwrap());
+    }
+    assert!(seen.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&seen));
+    stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).await.unwrap();
+    let mut echo = [0; 4];
+    stream.read_exact(&mut echo).await.unwrap();
+    assert_eq!(echo, [0x81, 2, b'h', b'i']);
+    let (report, goodbye) = service
+        .stop_while(async {
+            let mut goodbye = [0; 4];
+            stream.read_exact(&mut goodbye).await.unwrap();
+            let code = u16::from_be_bytes([goodbye[2], goodbye[3]]);
+            // A polite client answers with the same.
+            stream.write_all(&[0x88, 0x82, 0, 0, 0, 0, goodbye[2], goodbye[3]]).await.unwrap();
+            (goodbye[0], code)
+        })
+        .await;
+    assert_eq!(goodbye, (0x88, 1001));
+    assert!(drained(&report) < Duration::from_secs(5), "{report}");
 }
