@@ -1,7 +1,7 @@
 //! A web service that drains: pages, a slow download, and a stream of events.
 //!
 //! `cargo run -p sundown-web --example hello`, then in other terminals
-//! `curl -N http://127.0.0.1:8080/events` and `curl http://127.0.0.1:8080/slow`, and Ctrl-C here: the
+//! `curl -N http://127.0.0.1:8080/events` and `curl http://127.0.0.1:8080/slow/3000`, and Ctrl-C here: the
 //! slow page arrives in full, the events end after a whole one, and then the service is gone. A second
 //! argument is how many milliseconds it announces its end to those who ask for `/readyz`.
 
@@ -37,7 +37,7 @@ async fn serve() -> Result<Exit, BoxError> {
             .app_data(web::Data::new(shutdown.clone()))
             .route("/readyz", web::get().to(ready))
             .route("/", web::get().to(async || HttpResponse::Ok().body("hello\n")))
-            .route("/slow", web::get().to(slow))
+            .route("/slow/{millis}", web::get().to(slow))
             .route("/big", web::get().to(async || HttpResponse::Ok().body(vec![b'x'; 1 << 20])))
             .route("/events", web::get().to(events))
     })?;
@@ -55,8 +55,8 @@ async fn ready(shutdown: web::Data<Shutdown>) -> HttpResponse {
     }
 }
 
-async fn slow() -> HttpResponse {
-    sleep(Duration::from_millis(700)).await;
+async fn slow(millis: web::Path<u64>) -> HttpResponse {
+    sleep(Duration::from_millis(*millis)).await;
     HttpResponse::Ok().body("that took a while\n")
 }
 

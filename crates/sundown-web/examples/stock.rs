@@ -14,7 +14,7 @@ async fn main() -> std::io::Result<()> {
         App::new()
             .route("/", web::get().to(async || HttpResponse::Ok().body("hello\n")))
             .route("/readyz", web::get().to(async || HttpResponse::Ok().body("ready")))
-            .route("/slow", web::get().to(slow))
+            .route("/slow/{millis}", web::get().to(slow))
             .route("/big", web::get().to(async || HttpResponse::Ok().body(vec![b'x'; 1 << 20])))
     })
     .bind(&address)?
@@ -23,7 +23,7 @@ async fn main() -> std::io::Result<()> {
     server.await
 }
 
-async fn slow() -> HttpResponse {
-    tokio::time::sleep(Duration::from_millis(700)).await;
+async fn slow(millis: web::Path<u64>) -> HttpResponse {
+    tokio::time::sleep(Duration::from_millis(*millis)).await;
     HttpResponse::Ok().body("that took a while\n")
 }

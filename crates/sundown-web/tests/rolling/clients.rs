@@ -95,7 +95,7 @@ fn kept(port: u16, is_over: &AtomicBool, tally: &mut Tally) -> io::Result<()> {
 
 fn slow(port: u16, _: &AtomicBool, tally: &mut Tally) -> io::Result<()> {
     tally.requests += 1;
-    expect(&mut Connection::open(port)?, "/slow", b"that took a while\n")
+    expect(&mut Connection::open(port)?, "/slow/700", b"that took a while\n")
 }
 
 fn large(port: u16, _: &AtomicBool, tally: &mut Tally) -> io::Result<()> {
