@@ -15,8 +15,10 @@ use crate::io::TrackedIo;
 
 /// What every HTTP/2 connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2";
-/// How long to wait for the rest of a preface that came in pieces.
+/// How long to wait for the rest of a preface that came in pieces, and how often. Who stops in the
+/// middle of it, or has hung up, is left to HTTP/1, which knows what to do with such.
 const PIECE: Duration = Duration::from_millis(1);
+const PIECES: u32 = 100;
 
 type Accepted = (TrackedIo, Protocol, Option<SocketAddr>);
 
@@ -41,7 +43,7 @@ pub(crate) async fn accept(
 
 async fn protocol_of(socket: &TcpStream) -> Result<Protocol, DispatchError> {
     let mut first = [0; PREFACE.len()];
-    loop {
+    for _ in 0..PIECES {
         let seen = socket.peek(&mut first).await?;
         if seen == PREFACE.len() && first == PREFACE {
             return Ok(Protocol::Http2);
@@ -51,4 +53,5 @@ async fn protocol_of(socket: &TcpStream) -> Result<Protocol, DispatchError> {
         }
         sleep(PIECE).await;
     }
+    Ok(Protocol::Http1)
 }
