@@ -9,6 +9,7 @@ mod clients;
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +19,10 @@ use sundown_drill::process::{Process, Signal};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long an instance tells the proxy that it is about to go; it is asked every 50 ms.
-const ANNOUNCE: &str = "600";
+const ANNOUNCE: &str = "1000";
+
+/// One at a time: a machine that is busy with another test may not ask in time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// A proxy and two instances behind it.
 struct Stage {
@@ -95,6 +99,7 @@ fn haproxy(front: u16, [a, b]: [u16; 2]) -> String {
 
 /// Restarts the instances in turn while clients ask for everything there is.
 fn roll(program: &'static str, restarts: usize, has_events: bool) -> Tally {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut stage = Stage::set(program);
     let clients = Clients::start(stage.front, has_events);
     for restart in 0..restarts {
