@@ -21,7 +21,7 @@ Usage: sundown [demo] [options]
   -V, --version     the version
 
 Environment:
-  GRACEFUL_SHUTDOWN_TIMEOUT   seconds that the whole stop may take (default 600)
+  GRACEFUL_SHUTDOWN_TIMEOUT   seconds that the whole stop may take (default 15)
 
 Signals: once stops in good order, twice goes straight to saving, three times ends it.
 Exit codes: 0 clean, 1 by force, 2 wrong usage, 3 something did not end well.

@@ -18,12 +18,14 @@ use tokio::time::sleep;
 
 use crate::args::Options;
 
+/// Short enough to watch what becomes of a worker that hangs.
+const CAP: Duration = Duration::from_secs(15);
 const WORKERS: usize = 4;
 /// How many accepted orders may wait for a worker.
 const QUEUE: usize = 64;
 
 pub(crate) async fn run(options: Options) -> Result<Exit, BoxError> {
-    let coordinator = Coordinator::builder().build()?;
+    let coordinator = Coordinator::builder().default_cap(CAP).build()?;
     coordinator.listen_for_signals()?;
 
     let desk = Desk::open(&*coordinator)?;

@@ -148,7 +148,8 @@ impl AsyncWrite for TrackedIo {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.socket).poll_flush(cx))?;
         this.open.connection.set_dirty(false);
-        Poll::Ready(Ok(()))
+        // Between two frames, and perhaps for a while: the client may have nothing to say.
+        this.poll_goaway(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -26,7 +26,7 @@
 //! # How it drains
 //!
 //! 1. **At once**, by notification: every HTTP/1 response says `Connection: close`; HTTP/2 connections
-//!    are told GOAWAY after their next response. New connections are still accepted: whoever balances
+//!    are told GOAWAY once they were answered. New connections are still accepted: whoever balances
 //!    the load needs time to look away. That is what the phase `announce` is for.
 //! 2. **In `drain`**: no more connections are accepted. Idle ones are closed, HTTP/2 ones after a GOAWAY.
 //!    Requests being answered are answered to the last byte of their bodies; [event

@@ -177,7 +177,8 @@ impl Builder {
 
     /// Calls this for everything that goes wrong: a failed, panicked or timed-out participant,
     /// owned work that failed, an exit by force. It may block; its panics are caught. The end of the
-    /// plan waits for it, 5 s at most; at the cap it has 1 % of it, and 40 ms after a third signal.
+    /// plan waits for it, 5 s at most; at the cap it has 1 % of it and no more than 125 ms, after a
+    /// third signal 40 ms.
     pub fn on_alert(mut self, alert: impl Fn(&Alert) + Send + Sync + 'static) -> Self {
         self.alert = AlertFn(Some(Arc::new(alert)));
         self

@@ -58,7 +58,7 @@ pub trait ShutdownCoordinator: Send + Sync + 'static {
     fn notify(&self, notification: Notification) -> Registration;
 
     /// Begins the shutdown; answers whether this was the first cause, which is the one that
-    /// counts. When it was, all notifications have been run on return.
+    /// counts. When it was, all notifications have been run on return, unless one of them blocks.
     fn initiate(&self, cause: Cause) -> bool;
 
     /// The handle that workers poll and await.

@@ -11,8 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{Instrument as _, Span};
 
 use crate::alert::Alert;
-use crate::panics::message_of;
-use crate::panics::quietly;
+use crate::panics::{message_of, quietly};
 use crate::run::member::{At, Fault, Kind, Leg, MemberId, State};
 use crate::run::{Action, Event, Mark, Return};
 use crate::saved::write_termination_message;

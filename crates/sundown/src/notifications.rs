@@ -10,8 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::Cause;
-use crate::panics::message_of;
-use crate::panics::quietly;
+use crate::panics::{message_of, quietly};
 use crate::sync::{Mutex, locked};
 use crate::waiter::Name;
 

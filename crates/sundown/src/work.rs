@@ -18,8 +18,7 @@ use self::list::{Entry, List, Ticket};
 use self::since::Since;
 use crate::Cause;
 use crate::contract::ShutdownCoordinator;
-use crate::panics::message_of;
-use crate::panics::quietly;
+use crate::panics::{message_of, quietly};
 use crate::waiter::Name;
 
 /// The tasks that a coordinator owns. Cheap to clone; a clone is the same list.

@@ -168,3 +168,52 @@ async fn h2c_streams_in_flight_end_whole_and_new_ones_are_refused_by_the_client_
     assert!(ended.is_ok());
     drained(&report);
 }
+
+#[tokio::test]
+async fn while_it_announces_h2c_connections_are_answered_once_and_told_to_go() {
+    let service = start(Duration::from_millis(800));
+    let (mut old, old_driver) = h2_client(service.web.local_addr()).await;
+    assert_eq!(h2_get(&mut old, "/").await.unwrap(), 5);
+    let (report, ()) = service
+        .stop_while(async {
+            sleep(Duration::from_millis(150)).await;
+            assert!(h2_get(&mut old, "/").await.unwrap_err().is_go_away());
+            let (mut new, new_driver) = h2_client(service.web.local_addr()).await;
+            assert_eq!(h2_get(&mut new, "/").await.unwrap(), 5, "it is served");
+            sleep(Duration::from_millis(50)).await;
+            assert!(h2_get(&mut new, "/").await.unwrap_err().is_go_away(), "once");
+            drop((old, new));
+            old_driver.await.unwrap().unwrap();
+            new_driver.await.unwrap().unwrap();
+        })
+        .await;
+    drained(&report);
+}
+
+#[tokio::test]
+async fn a_second_server_that_closes_last_answers_while_the_first_one_drains() {
+    let service = start(Duration::ZERO);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = sundown_web::Server::new("admin")
+        .workers(1)
+        .closes_in(sundown::Phase::RELEASE)
+        .serve(service.coordinator.clone(), listener, || {
+            App::new().route("/", web::get().to(hello))
+        })
+        .unwrap();
+    let mut slow = service.connect().await;
+    send(&mut slow, "GET /slow/600 HTTP/1.1").await;
+    sleep(Duration::from_millis(100)).await;
+    let (report, ()) = service
+        .stop_while(async {
+            sleep(Duration::from_millis(200)).await;
+            assert!(TcpStream::connect(service.web.local_addr()).await.is_err(), "it drains");
+            let mut stream = TcpStream::connect(admin.local_addr()).await.unwrap();
+            send(&mut stream, "GET / HTTP/1.1").await;
+            assert!(rest(&mut stream).await.ends_with("hello"));
+            assert!(rest(&mut slow).await.ends_with("done"));
+        })
+        .await;
+    drained(&report);
+    assert_eq!(report.waiter("admin").unwrap().outcome, Some(Outcome::Done), "{report}");
+}
