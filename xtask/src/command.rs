@@ -9,7 +9,7 @@ pub(crate) const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   cargo xtask test [--full]          everything that must hold before a change is accepted;
-                                     --full also runs the long variants (SUNDOWN_FULL=1)
+                                     --full also runs the long variants (XTASK_FULL=1)
   cargo xtask bench [AREA [--json]]  a comparison with peers in one run; without AREA, lists them
   cargo xtask tidy                   the rules of the house: layers, layout, links, dependencies
   cargo xtask docs                   the pages of the API, built without a warning

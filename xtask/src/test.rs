@@ -67,7 +67,7 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
 /// Cheap checks first. Benches are left out of the tests: they measure, and assert nothing.
 /// Examples are built as the programs they are: `cargo test --examples` makes harnesses of them.
 fn checks(full: bool) -> Vec<Check> {
-    let test = |step: Step| if full { step.env("SUNDOWN_FULL", "1") } else { step };
+    let test = |step: Step| if full { step.env("XTASK_FULL", "1") } else { step };
     let loom = "test -p sundown --lib --release --locked --target-dir target/loom loom";
     vec![
         Check::Succeeds(Step::cargo("fmt", "fmt --all --check")),
@@ -114,7 +114,7 @@ mod tests {
     fn full_reaches_every_test_step_and_no_other() {
         let full = |wanted| {
             let checks = checks(wanted);
-            let told = checks.iter().filter(|check| check.command().contains("SUNDOWN_FULL='1'"));
+            let told = checks.iter().filter(|check| check.command().contains("XTASK_FULL='1'"));
             told.map(Check::name).collect::<Vec<_>>()
         };
         assert_eq!(full(true), ["tests", "doctests", "loom"]);

@@ -1,6 +1,8 @@
 //! The demonstration: clients send orders to a desk, the desk is stopped, and every order it
 //! accepted is found in the ledger.
 
+mod options;
+
 use std::fs;
 use std::future::pending;
 use std::io;
@@ -16,7 +18,7 @@ use sundown::{
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::sleep;
 
-use crate::args::Options;
+pub(crate) use self::options::Options;
 
 /// Short enough to watch what becomes of a worker that hangs.
 const CAP: Duration = Duration::from_secs(15);

@@ -4,10 +4,11 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderMap;
 use actix_web::web::ServiceConfig;
 use sundown::ShutdownCoordinator;
 
-use crate::routes;
+use crate::{Token, routes};
 
 type Check = Arc<dyn Fn() -> bool + Send + Sync>;
 
@@ -17,7 +18,7 @@ type Check = Arc<dyn Fn() -> bool + Send + Sync>;
 pub struct Health {
     pub(crate) coordinator: Arc<dyn ShutdownCoordinator>,
     checks: Vec<(String, Check)>,
-    token: Option<Arc<str>>,
+    token: Option<Token>,
     holds_readiness: bool,
 }
 
@@ -48,8 +49,7 @@ impl Health {
 
     /// Opens `POST /shutdown` to those who have this token. An empty one opens it to nobody.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        let token: String = token.into();
-        self.token = (!token.is_empty()).then(|| token.into());
+        self.token = Token::new(token);
         self
     }
 
@@ -79,16 +79,9 @@ impl Health {
         self.token.is_some()
     }
 
-    /// Whether a header proves that its sender may stop the service. Takes as long for any wrong
-    /// token of the right length.
-    pub(crate) fn admits(&self, authorization: Option<&str>) -> bool {
-        let given = authorization.and_then(|header| {
-            let (scheme, token) = header.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-        });
-        let (Some(token), Some(given)) = (&self.token, given) else { return false };
-        let differs = token.bytes().zip(given.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
-        token.len() == given.len() && differs == 0
+    /// Whether the sender of these headers may stop the service.
+    pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
+        self.token.as_ref().is_some_and(|token| token.is_sent_with(headers))
     }
 }
 

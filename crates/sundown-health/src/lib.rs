@@ -37,5 +37,7 @@
 mod health;
 mod live;
 mod routes;
+mod token;
 
 pub use health::Health;
+pub use token::Token;

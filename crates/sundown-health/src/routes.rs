@@ -1,6 +1,6 @@
 //! The routes: what is asked, and what is answered.
 
-use actix_web::http::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT, WWW_AUTHENTICATE};
 use actix_web::web::{Bytes, Data, ServiceConfig, get, post, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
@@ -60,8 +60,7 @@ struct Request {
 }
 
 async fn request(health: Data<Health>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if !health.admits(authorization) {
+    if !health.admits(request.headers()) {
         return HttpResponse::Unauthorized()
             .insert_header((WWW_AUTHENTICATE, "Bearer"))
             .json(json!({ "error": "this needs the header `Authorization: Bearer TOKEN`" }));

@@ -1,6 +1,6 @@
 //! The metrics of this layer, all in one place. They go through the `metrics` facade.
 
-use metrics::{counter, gauge};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use crate::tree::Tally;
 
@@ -22,6 +22,19 @@ const PERSISTED: &str = "sundown_tempfiles_persisted_total";
 const REFUSED: &str = "sundown_tempfiles_quota_refusals_total";
 /// Handles that were still alive when the shutdown removed their files.
 const IN_USE: &str = "sundown_tempfiles_in_use_at_release_total";
+
+/// Tells the recorder what they mean. One that is installed later is not told.
+pub(crate) fn describe() {
+    describe_counter!(CREATED, "Temporary files and directories made.");
+    describe_gauge!(HELD, "Handles of temporary files that are alive.");
+    describe_gauge!(USED, "Bytes that temporary files take.");
+    describe_gauge!(LIMIT, "The most bytes that temporary files may take.");
+    describe_counter!(REMOVED, "Temporary files removed, by whom.");
+    describe_counter!(REMOVED_BYTES, "Bytes of temporary files removed, by whom.");
+    describe_counter!(PERSISTED, "Temporary files that were moved out and kept.");
+    describe_counter!(REFUSED, "Writes and creations that the quota refused.");
+    describe_counter!(IN_USE, "Temporary files in use when the shutdown removed them.");
+}
 
 /// Who removed something.
 #[derive(Debug, Clone, Copy)]

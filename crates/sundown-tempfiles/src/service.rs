@@ -65,6 +65,7 @@ impl TempFiles {
         settings: Settings,
     ) -> Result<Self, StartError> {
         settings.check()?;
+        metrics::describe();
         let (age, interval, name) = (settings.age, settings.interval, settings.name.clone());
         let opened = blocking(move || Inner::open(&settings)).await;
         let (inner, recovered) = opened.map_err(|Stopping| StartError::Io {

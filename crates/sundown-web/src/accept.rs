@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connection::{Connections, Stage};
 use crate::io::TrackedIo;
+use crate::limits::Limits;
 
 /// What every HTTP/2 connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2";
@@ -26,10 +27,10 @@ type Accepted = (TrackedIo, Protocol, Option<SocketAddr>);
 pub(crate) async fn accept(
     socket: TcpStream,
     connections: Arc<Connections>,
-    patience: Duration,
+    limits: Limits,
 ) -> Result<Accepted, DispatchError> {
     let open = connections.enter();
-    let first_bytes = timeout(patience, protocol_of(&socket));
+    let first_bytes = timeout(limits.head, protocol_of(&socket));
     let protocol = tokio::select! {
         biased;
         protocol = first_bytes => protocol.map_err(|_| DispatchError::SlowRequestTimeout)??,
@@ -38,7 +39,8 @@ pub(crate) async fn accept(
     // Small responses must not wait for an acknowledgement.
     socket.set_nodelay(true)?;
     let peer = socket.peer_addr().ok();
-    Ok((TrackedIo::new(socket, open, protocol == Protocol::Http2), protocol, peer))
+    let io = TrackedIo::new(socket, open, protocol == Protocol::Http2, limits.stall);
+    Ok((io, protocol, peer))
 }
 
 async fn protocol_of(socket: &TcpStream) -> Result<Protocol, DispatchError> {

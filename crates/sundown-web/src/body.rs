@@ -1,6 +1,7 @@
 //! A response body that counts as in flight until the server has taken the last of it.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use pin_project_lite::pin_project;
 
 use crate::connection::InFlight;
+use crate::upload::Upload;
 
 pin_project! {
     /// The body of the application, with the request it answers.
@@ -15,12 +17,13 @@ pin_project! {
         #[pin]
         body: B,
         in_flight: InFlight,
+        upload: Option<Rc<Upload>>,
     }
 }
 
 impl<B> TrackedBody<B> {
-    pub(crate) fn new(body: B, in_flight: InFlight) -> Self {
-        TrackedBody { body, in_flight }
+    pub(crate) fn new(body: B, in_flight: InFlight, upload: Option<Rc<Upload>>) -> Self {
+        TrackedBody { body, in_flight, upload }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Stage {
 /// All connections of one server.
 #[derive(Debug)]
 pub(crate) struct Connections {
+    /// The server's name.
+    pub(crate) server: Arc<str>,
     stage: AtomicU8,
     stage_changed: Notify,
     next_id: AtomicU64,
@@ -37,13 +39,18 @@ pub(crate) struct Connection {
     has_served: AtomicBool,
     /// Something may still be on its way to the socket.
     is_dirty: AtomicBool,
+    /// It speaks another protocol now, of which nothing is known here.
+    is_upgraded: AtomicBool,
+    /// Part of a request was not read, and will not be.
+    has_unread: AtomicBool,
     /// Wakes the task that reads from it.
     reader: Mutex<Option<Waker>>,
 }
 
 impl Connections {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(server: &str) -> Arc<Self> {
         Arc::new(Connections {
+            server: server.into(),
             stage: AtomicU8::new(Stage::Open as u8),
             stage_changed: Notify::new(),
             next_id: AtomicU64::new(0),
@@ -91,6 +98,8 @@ impl Connections {
             in_flight: AtomicUsize::new(0),
             has_served: AtomicBool::new(false),
             is_dirty: AtomicBool::new(false),
+            is_upgraded: AtomicBool::new(false),
+            has_unread: AtomicBool::new(false),
             reader: Mutex::default(),
         });
         locked(&self.open).insert(id, connection.clone());
@@ -135,6 +144,22 @@ impl Connection {
         self.has_served.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.is_upgraded.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn upgrade(&self) {
+        self.is_upgraded.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_unread(&self) -> bool {
+        self.has_unread.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn leave_unread(&self) {
+        self.has_unread.store(true, Ordering::Relaxed);
+    }
+
     /// The task that reads from it now.
     pub(crate) fn read_by(&self, waker: &Waker) {
         let mut reader = locked(&self.reader);
@@ -174,7 +199,7 @@ impl Drop for OpenConnection {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     connections: Arc<Connections>,
-    connection: Option<Arc<Connection>>,
+    pub(crate) connection: Option<Arc<Connection>>,
 }
 
 impl InFlight {
@@ -205,6 +230,6 @@ impl Drop for InFlight {
 }
 
 /// Nothing of ours panics while it holds one of these.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

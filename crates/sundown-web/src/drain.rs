@@ -51,6 +51,6 @@ pub(crate) async fn drain(server: Running, deadline: Deadline) -> Result<(), Str
         return Ok(());
     }
     let (open, in_flight) = (connections.open(), connections.in_flight());
-    metrics::forced_closes(open);
+    metrics::forced_closes(&connections.server, open);
     Err(format!("{open} connections were cut, {in_flight} requests in flight"))
 }

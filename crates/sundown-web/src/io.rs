@@ -10,10 +10,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_rt::net::TcpStream;
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::connection::{Connection, Connections, OpenConnection, Stage};
+use crate::stall::Patience;
 
 /// GOAWAY with `NO_ERROR` and the highest stream id there is: finish what you have, begin nothing.
 const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0];
@@ -21,6 +24,8 @@ const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 
 /// How long a client has to close its side once ours is closed. Closing at once, with something of
 /// its unread, would be a reset, and could take from it what it has not read yet.
 const LINGER: Duration = Duration::from_millis(40);
+/// The same for one whose request was not read to its end, and who may be sending it still.
+const LINGER_UNREAD: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct TrackedIo {
@@ -31,11 +36,21 @@ pub(crate) struct TrackedIo {
     said: usize,
     /// Our side is closed; theirs is waited for.
     lingers: Option<Pin<Box<Sleep>>>,
+    /// With a client that does not take what is written.
+    patience: Option<Patience>,
+    /// It had its window: the system is asked how much it takes, until that is nothing.
+    asks: bool,
 }
 
 impl TrackedIo {
-    pub(crate) fn new(socket: TcpStream, open: OpenConnection, is_h2: bool) -> Self {
-        TrackedIo { socket, open, is_h2, said: 0, lingers: None }
+    pub(crate) fn new(
+        socket: TcpStream,
+        open: OpenConnection,
+        is_h2: bool,
+        stall: Option<Duration>,
+    ) -> Self {
+        let patience = stall.map(Patience::new);
+        TrackedIo { socket, open, is_h2, said: 0, lingers: None, patience, asks: false }
     }
 
     pub(crate) fn connection(&self) -> Arc<Connection> {
@@ -59,9 +74,48 @@ impl TrackedIo {
         }
         while self.said < GOAWAY.len() {
             let rest = &GOAWAY[self.said..];
-            self.said += ready!(Pin::new(&mut self.socket).poll_write(cx, rest))?;
+            let written = Pin::new(&mut self.socket).poll_write(cx, rest);
+            self.said += ready!(self.poll_taken(cx, written, rest))?;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// What was written, as long as the client takes enough of it.
+    ///
+    /// The system says that there is room only once a good part of its buffer is free, and for a
+    /// slow client that takes many windows. So at the end of one it is asked how much it takes.
+    fn poll_taken(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Some(patience) = &mut self.patience else { return written };
+        match written {
+            Poll::Ready(Ok(n)) => patience.moved(n, Instant::now),
+            Poll::Pending if !self.open.connection.is_upgraded() => {
+                if !self.asks {
+                    ready!(patience.poll_ends(cx));
+                }
+                let sent = send(&self.socket, bytes, SendFlags::NOSIGNAL);
+                self.asks = sent.is_ok();
+                if sent == Err(Errno::AGAIN) {
+                    ready!(patience.poll_ends(cx));
+                    return Poll::Ready(Err(self.give_up()));
+                }
+                sent.iter().for_each(|n| patience.moved(*n, Instant::now));
+                return Poll::Ready(sent.map_err(io::Error::from));
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => {}
+        }
+        written
+    }
+
+    /// What the client did not take is of no use to anybody now.
+    fn give_up(&self) -> io::Error {
+        let what = "the client stopped taking its answer";
+        let error = io::Error::new(io::ErrorKind::TimedOut, what);
+        self.socket.set_zero_linger().err().unwrap_or(error)
     }
 
     /// Closes our side, and waits a moment for the client to close its own.
@@ -70,8 +124,10 @@ impl TrackedIo {
             if ready!(Pin::new(&mut self.socket).poll_shutdown(cx)).is_err() {
                 return Poll::Ready(());
             }
-            self.lingers = Some(Box::pin(sleep(LINGER)));
+            let has_unread = self.open.connection.has_unread();
+            self.lingers = Some(Box::pin(sleep(if has_unread { LINGER_UNREAD } else { LINGER })));
         }
+        self.hurry_linger(cx);
         let mut scraps = [0; 4096];
         loop {
             let mut buffer = ReadBuf::new(&mut scraps);
@@ -82,6 +138,16 @@ impl TrackedIo {
             }
         }
         self.lingers.as_mut().map_or(Poll::Ready(()), |lingers| lingers.as_mut().poll(cx))
+    }
+
+    /// Who drains does not linger for long.
+    fn hurry_linger(&mut self, cx: &mut Context<'_>) {
+        self.open.connection.read_by(cx.waker());
+        let Some(lingers) = &mut self.lingers else { return };
+        let soon = Instant::now() + LINGER;
+        if self.open.connections.stage() == Stage::Draining && lingers.deadline() > soon {
+            lingers.as_mut().reset(soon);
+        }
     }
 
     /// Whether the client is to be told that there is nothing more to come.
@@ -123,7 +189,8 @@ impl AsyncWrite for TrackedIo {
             ready!(this.poll_goaway(cx))?;
         }
         this.open.connection.set_dirty(true);
-        Pin::new(&mut this.socket).poll_write(cx, bytes)
+        let written = Pin::new(&mut this.socket).poll_write(cx, bytes);
+        this.poll_taken(cx, written, bytes)
     }
 
     fn poll_write_vectored(
@@ -136,7 +203,9 @@ impl AsyncWrite for TrackedIo {
             ready!(this.poll_goaway(cx))?;
         }
         this.open.connection.set_dirty(true);
-        Pin::new(&mut this.socket).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, slices);
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        this.poll_taken(cx, written, first.map_or(&[], |slice| slice))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -148,11 +217,16 @@ impl AsyncWrite for TrackedIo {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.socket).poll_flush(cx))?;
         this.open.connection.set_dirty(false);
+        this.patience.iter_mut().for_each(Patience::rests);
         // Between two frames, and perhaps for a while: the client may have nothing to say.
         this.poll_goaway(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+        let this = self.get_mut();
+        if this.open.connection.has_unread() && !this.is_h2 {
+            return this.poll_linger(cx).map(Ok);
+        }
+        Pin::new(&mut this.socket).poll_shutdown(cx)
     }
 }

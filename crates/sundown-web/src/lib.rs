@@ -42,9 +42,13 @@ mod body;
 mod connection;
 mod drain;
 mod events;
+mod http;
 mod io;
+mod limits;
 mod metrics;
 mod server;
+mod stall;
+mod upload;
 
 pub use events::{Draining, Event, EventStream};
 pub use server::{Server, WebError, WebServer, serve};

@@ -1,6 +1,8 @@
-//! The metrics of the web layer, all in one place.
+//! The metrics of the web layer, all in one place. The label `server` is the server's name.
 
-use metrics::{counter, gauge};
+use std::sync::Arc;
+
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 /// Requests that came after the signal: how well the world was told.
 const AFTER_SIGNAL: &str = "sundown_requests_after_signal_total";
@@ -9,14 +11,23 @@ const IN_FLIGHT_AT_SIGNAL: &str = "sundown_in_flight_at_signal";
 /// Connections that were cut at the deadline.
 const FORCED_CLOSES: &str = "sundown_forced_closes_total";
 
-pub(crate) fn request_after_signal() {
-    counter!(AFTER_SIGNAL).increment(1);
+/// Tells the recorder what they mean. One that is installed later is not told.
+pub(crate) fn describe() {
+    describe_counter!(AFTER_SIGNAL, "Requests that came after the shutdown had begun.");
+    describe_gauge!(IN_FLIGHT_AT_SIGNAL, "Requests being answered when the shutdown began.");
+    describe_counter!(FORCED_CLOSES, "Connections that were cut at the deadline.");
 }
 
-pub(crate) fn in_flight_at_signal(count: usize) {
-    gauge!(IN_FLIGHT_AT_SIGNAL).set(u32::try_from(count).unwrap_or(u32::MAX));
+pub(crate) fn request_after_signal(server: &Arc<str>) {
+    counter!(AFTER_SIGNAL, "server" => server.clone()).increment(1);
 }
 
-pub(crate) fn forced_closes(count: usize) {
-    counter!(FORCED_CLOSES).increment(u64::try_from(count).unwrap_or(u64::MAX));
+pub(crate) fn in_flight_at_signal(server: &Arc<str>, count: usize) {
+    gauge!(IN_FLIGHT_AT_SIGNAL, "server" => server.clone())
+        .set(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+pub(crate) fn forced_closes(server: &Arc<str>, count: usize) {
+    counter!(FORCED_CLOSES, "server" => server.clone())
+        .increment(u64::try_from(count).unwrap_or(u64::MAX));
 }

@@ -6,24 +6,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::error::DispatchError;
-use actix_http::{ConnectionType, HttpService, Request, Response};
-use actix_rt::net::TcpStream;
-use actix_service::{
-    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory,
-    fn_service, map_config,
-};
+use actix_http::{Request, Response};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::AppConfig;
-use actix_web::http::Version;
-use sundown::{Phase, PlanError, Registration, ShutdownCoordinator, Waiter};
+use sundown::{Phase, PlanError, Priority, Registration, ShutdownCoordinator, Waiter};
 
-use crate::accept::accept;
-use crate::body::TrackedBody;
-use crate::connection::{Connection, Connections, InFlight, Stage};
+use crate::connection::{Connections, Stage};
 use crate::drain::{Running, drain};
-use crate::io::TrackedIo;
+use crate::http::stack;
+use crate::limits::Limits;
 use crate::metrics;
 
 /// How long a client may take to send the head of its request.
@@ -48,20 +41,20 @@ pub enum WebError {
     Plan(#[from] PlanError),
 }
 
-/// A server to be: its name, its workers, the phase that closes it.
+/// A server to be: its name, its workers, what it bears of its clients, and what closes it.
 ///
 /// ```
 /// # use std::net::TcpListener;
 /// # use std::sync::Arc;
 /// # use actix_web::{App, HttpResponse, web};
-/// # use sundown::{Cause, Coordinator, Phase};
+/// # use sundown::{Cause, Coordinator};
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let coordinator = Coordinator::builder().build()?;
 /// let listener = TcpListener::bind("127.0.0.1:0")?;
 /// let admin = sundown_web::Server::new("admin")
 ///     .workers(1)
-///     .closes_in(Phase::RELEASE) // health and metrics are answered to the end
+///     .closes_last() // health and metrics are answered to the end
 ///     .serve(coordinator.clone(), listener, || {
 ///         App::new().route("/healthz", web::get().to(async || HttpResponse::Ok().body("alive")))
 ///     })?;
@@ -76,8 +69,15 @@ pub enum WebError {
 pub struct Server {
     name: String,
     workers: Option<usize>,
-    phase: Phase,
-    request_timeout: Duration,
+    closes: Closes,
+    limits: Limits,
+}
+
+/// When a server stops accepting and drains.
+#[derive(Debug, Clone)]
+enum Closes {
+    In(Phase),
+    Last,
 }
 
 impl Server {
@@ -86,8 +86,8 @@ impl Server {
         Server {
             name: name.into(),
             workers: None,
-            phase: Phase::DRAIN,
-            request_timeout: REQUEST_TIMEOUT,
+            closes: Closes::In(Phase::DRAIN),
+            limits: Limits { head: REQUEST_TIMEOUT, body: None, stall: None },
         }
     }
 
@@ -99,13 +99,61 @@ impl Server {
 
     /// The phase in which it stops accepting and drains; by default `drain`.
     pub fn closes_in(mut self, phase: Phase) -> Self {
-        self.phase = phase;
+        self.closes = Closes::In(phase);
+        self
+    }
+
+    /// It drains at the very end: in `release`, as a hook of [`Priority::Cleanup`]. That is after all
+    /// waiters of the plan, and after all hooks that were registered before it with this priority or
+    /// have a higher one. For an admin server, which answers probes and scrapes to the end: register
+    /// it last. In [`closes_in`](Server::closes_in)`(Phase::RELEASE)` it would be gone before the
+    /// first hook runs.
+    pub fn closes_last(mut self) -> Self {
+        self.closes = Closes::Last;
         self
     }
 
     /// How long a client may take to send the head of its request; by default 5 s.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.request_timeout = timeout;
+        self.limits.head = timeout;
+        self
+    }
+
+    /// The most bytes that the body of a request may have; by default any number.
+    ///
+    /// A request that says itself that it has more is answered 413, and the application does not see
+    /// it. A body that turns out to have more fails in the application's hands with
+    /// [`PayloadError::Overflow`](actix_web::error::PayloadError::Overflow), which the extractors of
+    /// actix-web answer with 413 too, and the connection is closed after the answer. This holds for
+    /// every handler, also for one that takes a raw [`web::Payload`](actix_web::web::Payload), and
+    /// beside limits of the application's own. What comes after an upgrade to another protocol, as
+    /// to a WebSocket, is no body.
+    pub fn body_limit(mut self, bytes: u64) -> Self {
+        self.limits.body = Some(bytes);
+        self
+    }
+
+    /// How long a client may let the server wait; by default for ever.
+    ///
+    /// A client is waited for when the application asks for more of a request's body and there is
+    /// none, and when the client does not take what was written. It must move 1 KiB within so much
+    /// waiting, or the rest of the message if that is less. Otherwise:
+    ///
+    /// - A body that does not come fails in the application's hands with
+    ///   [`PayloadError::Io`](actix_web::error::PayloadError::Io) of the kind `TimedOut`. If the
+    ///   application turns that into 400, as the extractors of actix-web do, the client is answered
+    ///   408. After that an HTTP/1 connection is closed, and an HTTP/2 stream ended.
+    /// - A connection whose client takes nothing is reset.
+    ///
+    /// The time a handler takes, a stream of events that is quiet, and an idle connection do not
+    /// count. A connection that was upgraded, as to a WebSocket, is the application's own. So is an
+    /// HTTP/2 stream for which the client opens no window, as long as it takes what else is written:
+    /// browsers pause a download so.
+    ///
+    /// With it an idle connection is kept for two windows, 5 s at the least: actix begins to count when
+    /// an answer is encoded, and must not cut off a client that is still taking it.
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.stall = Some(timeout);
         self
     }
 
@@ -136,6 +184,7 @@ impl Server {
         <S::Service as Service<Request>>::Future: 'static,
         B: MessageBody + 'static,
     {
+        metrics::describe();
         let address = listener.local_addr();
         let describe = address.as_ref().map_or_else(|_| "?".to_owned(), ToString::to_string);
         let failed = |source| WebError::Listen {
@@ -144,14 +193,14 @@ impl Server {
             source,
         };
         let address = address.map_err(failed)?;
-        let connections = Connections::new();
+        let connections = Connections::new(&self.name);
         let mut builder = actix_server::Server::build().disable_signals();
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
         }
-        let (all, patience) = (connections.clone(), self.request_timeout);
+        let (all, limits) = (connections.clone(), self.limits);
         let server = builder
-            .listen(&self.name, listener, move || stack(&application, &all, patience))
+            .listen(&self.name, listener, move || stack(&application, &all, limits))
             .map_err(failed)?
             .run();
         self.join(&coordinator, address, connections, server)
@@ -170,10 +219,13 @@ impl Server {
         let task = tokio::spawn(server);
         let running = Running { connections: connections.clone(), handle, task };
         let waiter = Waiter::new(self.name.clone(), |deadline| drain(running, deadline));
-        let drains = coordinator.register_waiter(waiter.in_phase(self.phase))?;
+        let drains = coordinator.register_waiter(match self.closes {
+            Closes::In(phase) => waiter.in_phase(phase),
+            Closes::Last => waiter.in_phase(Phase::RELEASE).as_hook(Priority::Cleanup),
+        })?;
         let all = connections.clone();
         let announces = coordinator.register_notification(self.name, move |_cause| {
-            metrics::in_flight_at_signal(all.in_flight());
+            metrics::in_flight_at_signal(&all.server, all.in_flight());
             all.advance(Stage::Announcing);
         });
         Ok(WebServer { address, connections, _registrations: [drains, announces] })
@@ -231,71 +283,5 @@ impl WebServer {
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.connections.open()
-    }
-}
-
-/// What one worker serves on the listener: sockets, HTTP, and the application inside.
-fn stack<F, I, S, B>(
-    application: &F,
-    connections: &Arc<Connections>,
-    patience: Duration,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
-+ use<F, I, S, B>
-where
-    F: Fn() -> I,
-    I: IntoServiceFactory<S, Request>,
-    S: ServiceFactory<Request, Config = AppConfig> + 'static,
-    S::Error: Into<Error> + 'static,
-    S::InitError: fmt::Debug,
-    S::Response: Into<Response<B>> + 'static,
-    S::Service: 'static,
-    <S::Service as Service<Request>>::Future: 'static,
-    B: MessageBody + 'static,
-{
-    let (accepting, tracking, draining) =
-        (connections.clone(), connections.clone(), connections.clone());
-    let application = application().into_factory().map_err(|e| e.into().error_response());
-    let application = map_config(application, |()| AppConfig::default());
-    let tracked = apply_fn_factory(application, move |request, service: &_| {
-        answer(request, service, tracking.clone())
-    });
-    let http = HttpService::build()
-        .client_request_timeout(patience)
-        .graceful_shutdown_signal(move || {
-            let draining = draining.clone();
-            async move { draining.reached(Stage::Draining).await }
-        })
-        .on_connect_ext(|io: &TrackedIo, extensions| {
-            extensions.insert(io.connection());
-            extensions.insert(io.server());
-        })
-        .finish(tracked);
-    fn_service(move |socket| accept(socket, accepting.clone(), patience)).and_then(http)
-}
-
-/// Answers one request: counted until its body is gone, and told to look elsewhere next time once
-/// the end was announced.
-fn answer<S, B, E>(
-    request: Request,
-    service: &S,
-    connections: Arc<Connections>,
-) -> impl Future<Output = Result<Response<TrackedBody<B>>, E>> + use<S, B, E>
-where
-    S: Service<Request, Response: Into<Response<B>>, Error = E, Future: 'static>,
-    B: MessageBody + 'static,
-{
-    let connection = request.conn_data::<Arc<Connection>>().cloned();
-    let in_flight = InFlight::begin(&connections, connection);
-    if connections.stage() > Stage::Open {
-        metrics::request_after_signal();
-    }
-    let is_h1 = request.version() < Version::HTTP_2;
-    let answer = service.call(request);
-    async move {
-        let mut response: Response<B> = answer.await?.into();
-        if is_h1 && connections.stage() > Stage::Open && !response.head().upgrade() {
-            response.head_mut().set_connection_type(ConnectionType::Close);
-        }
-        Ok(response.map_body(|_, body| TrackedBody::new(body, in_flight)))
     }
 }

@@ -37,7 +37,7 @@ fn answer(mut stream: TcpStream) -> String {
 
 #[test]
 fn stopped_at_random_moments_it_answers_what_was_asked_in_full() {
-    let rounds = if std::env::var_os("SUNDOWN_FULL").is_some() { 60 } else { 5 };
+    let rounds = if std::env::var_os("XTASK_FULL").is_some() { 60 } else { 5 };
     for seed in 0..rounds {
         let mut rng = fastrand::Rng::with_seed(seed);
         let (mut process, address) = start();

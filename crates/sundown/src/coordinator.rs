@@ -27,7 +27,7 @@ use crate::waiter::{Body, Fallback};
 use crate::watchdog::{LastWord, Watch};
 use crate::work::StillRunning;
 use crate::{
-    Cause, Notification, Phase, PhaseWatch, PlanError, Registration, Report, Shutdown,
+    Cause, Notification, Phase, PhaseWatch, PlanError, Preview, Registration, Report, Shutdown,
     ShutdownCoordinator, Waiter, Work,
 };
 
@@ -156,6 +156,17 @@ impl Coordinator {
         locked(&self.run).check()?;
         self.write_running_report();
         Ok(())
+    }
+
+    /// The plan with everybody who is in it now, as it would pass if all took all of their time.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`](Self::check).
+    pub fn preview(&self) -> Result<Preview, PlanError> {
+        self.check_not_empty()?;
+        let works = self.work.was_used();
+        locked(&self.run).preview(|member| member.kind != Kind::Work || works)
     }
 
     fn check_not_empty(&self) -> Result<(), PlanError> {

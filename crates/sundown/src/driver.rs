@@ -59,6 +59,7 @@ impl<'a> Driver<'a> {
             let at = self.now();
             let (actions, wake_at) = {
                 let mut run = locked(&self.coordinator.run);
+                run.is_work_idle = self.coordinator.work.is_empty();
                 (run.next(at, event), run.wake_at())
             };
             let mut has_finished = false;

@@ -83,6 +83,7 @@ mod outcome;
 mod panics;
 mod phase;
 mod plan;
+mod preview;
 mod report;
 mod run;
 mod saved;
@@ -108,6 +109,7 @@ pub use notifications::Notification;
 pub use outcome::{BoxError, Exit, HandedBack, Outcome, WaiterResult};
 pub use phase::{Phase, PhaseWatch};
 pub use plan::PlanError;
+pub use preview::{PhasePreview, Preview, WaiterPreview};
 pub use report::{
     Blocked, Force, LeftWork, NotificationReport, PhaseReport, Process, Report, Verdict,
     WaiterReport, WorkFailure,

@@ -1,6 +1,6 @@
 //! The report: what happened in a shutdown, or in the part of it that has happened so far.
 
-mod json;
+pub(crate) mod json;
 mod text;
 
 use std::process::ExitCode;

@@ -96,6 +96,8 @@ pub(crate) struct Run {
     next_id: u64,
     /// How long to announce at least.
     hold: Duration,
+    /// No owned work runs: whoever stands for it only waits for others who could begin some.
+    pub(crate) is_work_idle: bool,
     /// Nobody calls `check` any more: what comes now must not break what was checked.
     is_checked: bool,
 }
@@ -112,6 +114,7 @@ impl Run {
             names: HashSet::new(),
             next_id: 0,
             hold: Duration::ZERO,
+            is_work_idle: false,
             is_checked: false,
         }
     }
@@ -279,7 +282,7 @@ impl Run {
     /// Says who is still running when another share of the phase's time has gone.
     fn mark(&mut self, at: At, actions: &mut Vec<Action>) {
         if let Stage::In(active) = &mut self.stage
-            && let Some(mark) = active.mark_due(at, &self.members)
+            && let Some(mark) = active.mark_due(at, &self.members, self.is_work_idle)
         {
             let phase = self.plan.phases[active.phase].phase.clone();
             self.records[active.phase].marks.push(mark.clone());
@@ -317,6 +320,13 @@ impl Run {
         let was_until = before.until();
         let had_ended = before.has_ended();
         let cuts = matches!(event, MemberEvent::DeadlinePassed | MemberEvent::Abort);
+        // With nothing to cut it was done.
+        let event = match member.kind {
+            Kind::Work if cuts && was_until.is_some() && self.is_work_idle => {
+                MemberEvent::Returned { leg: Leg::Main, result: Ok(HandedBack::default()) }
+            }
+            Kind::Work | Kind::Waiter | Kind::Hook(_) => event,
+        };
         member.state = before.next(at, event, member.fallback.is_some());
         let until = member.state.until();
         let ended_now = member.state.has_ended() && !had_ended;

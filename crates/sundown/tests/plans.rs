@@ -289,8 +289,8 @@ fn number_of(script: &Script) -> u32 {
 
 #[test]
 fn ten_thousand_random_plans_keep_every_promise() {
-    let first = std::env::var("SUNDOWN_SEED").ok().and_then(|seed| seed.parse().ok());
-    let all = if std::env::var_os("SUNDOWN_FULL").is_some() { 200_000 } else { 10_000 };
+    let first = std::env::var("XTASK_SEED").ok().and_then(|seed| seed.parse().ok());
+    let all = if std::env::var_os("XTASK_FULL").is_some() { 200_000 } else { 10_000 };
     let seeds = first.map_or(0..all, |seed: u64| seed..seed + 1);
     std::panic::set_hook(Box::new(|info| {
         if info.payload().downcast_ref::<&str>() != Some(&"scripted") {
@@ -311,7 +311,7 @@ fn ten_thousand_random_plans_keep_every_promise() {
             report
         }));
         let Ok(report) = played else {
-            panic!("seed {seed} broke a promise; SUNDOWN_SEED={seed} plays it alone");
+            panic!("seed {seed} broke a promise; XTASK_SEED={seed} plays it alone");
         };
         for (_, waiter) in report.waiters() {
             *outcomes.entry(waiter.outcome.unwrap()).or_insert(0_u32) += 1;

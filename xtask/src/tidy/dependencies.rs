@@ -8,8 +8,12 @@ use super::{Finding, Repository};
 const DECISIONS: &str = "docs/decisions.md";
 
 /// Crates that may come in two versions, each with the reason. Best empty.
-const TWICE: &[(&str, &str)] =
-    &[("syn", "built only: serde's derive is on 3, the derives that actix uses are still on 2")];
+const TWICE: &[(&str, &str)] = &[
+    ("getrandom", "comes with both versions of rand"),
+    ("rand", "actix-http's websockets are on 0.10, the Prometheus exporter is still on 0.9"),
+    ("rand_core", "comes with both versions of rand"),
+    ("syn", "built only: serde's derive is on 3, the derives that actix uses are still on 2"),
+];
 
 /// A dependency is a promise of others that we pass on: why it, instead of what, is written down.
 pub(super) fn dependencies_are_decided(repository: &Repository) -> Vec<Finding> {

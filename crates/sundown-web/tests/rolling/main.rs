@@ -110,7 +110,7 @@ fn roll(program: &'static str, restarts: usize, has_events: bool) -> Tally {
 
 #[test]
 fn no_client_notices_a_rolling_restart() {
-    let is_full = std::env::var_os("SUNDOWN_FULL").is_some();
+    let is_full = std::env::var_os("XTASK_FULL").is_some();
     let mut tally = roll("hello", if is_full { 10 } else { 4 }, true);
     while is_full && tally.requests < 100_000 {
         tally += roll("hello", 10, true);

@@ -2,6 +2,8 @@
 
 use tokio::time::Instant;
 
+use sundown::{Phase, Priority, Waiter};
+
 use super::*;
 
 #[tokio::test]
@@ -110,7 +112,7 @@ async fn a_chunked_upload_that_was_begun_is_received_to_its_end() {
 }
 
 /// The head of an HTTP/2 connection, and one request answered on it.
-async fn h2_client(
+pub(super) async fn h2_client(
     address: SocketAddr,
 ) -> (h2::client::SendRequest<Bytes>, tokio::task::JoinHandle<Result<(), h2::Error>>) {
     let stream = TcpStream::connect(address).await.unwrap();
@@ -120,7 +122,10 @@ async fn h2_client(
     (send, driver)
 }
 
-async fn h2_get(send: &mut h2::client::SendRequest<Bytes>, path: &str) -> Result<usize, h2::Error> {
+pub(super) async fn h2_get(
+    send: &mut h2::client::SendRequest<Bytes>,
+    path: &str,
+) -> Result<usize, h2::Error> {
     let request = http::Request::get(format!("http://x{path}")).body(()).unwrap();
     let mut ready = send.clone().ready().await?;
     let (response, _) = ready.send_request(request, true)?;
@@ -190,13 +195,27 @@ async fn while_it_announces_h2c_connections_are_answered_once_and_told_to_go() {
     drained(&report);
 }
 
+/// What a server answers on a new connection.
+async fn says(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    send(&mut stream, "GET / HTTP/1.1\r\nConnection: close").await;
+    rest(&mut stream).await
+}
+
 #[tokio::test]
-async fn a_second_server_that_closes_last_answers_while_the_first_one_drains() {
+async fn a_server_that_closes_last_answers_while_others_drain_and_hooks_run() {
     let service = start(Duration::ZERO);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let admin = sundown_web::Server::new("admin")
+    let address = listener.local_addr().unwrap();
+    let hook = Waiter::new("last look", move |_deadline| async move {
+        let answer = says(address).await;
+        if answer.ends_with("hello") { Ok(()) } else { Err(answer) }
+    });
+    let hook = hook.in_phase(Phase::RELEASE).as_hook(Priority::Cleanup);
+    let _hook = service.coordinator.register_waiter(hook).unwrap();
+    let admin = Server::new("admin")
         .workers(1)
-        .closes_in(sundown::Phase::RELEASE)
+        .closes_last()
         .serve(service.coordinator.clone(), listener, || {
             App::new().route("/", web::get().to(hello))
         })
@@ -208,12 +227,13 @@ async fn a_second_server_that_closes_last_answers_while_the_first_one_drains() {
         .stop_while(async {
             sleep(Duration::from_millis(200)).await;
             assert!(TcpStream::connect(service.web.local_addr()).await.is_err(), "it drains");
-            let mut stream = TcpStream::connect(admin.local_addr()).await.unwrap();
-            send(&mut stream, "GET / HTTP/1.1").await;
-            assert!(rest(&mut stream).await.ends_with("hello"));
+            assert!(says(admin.local_addr()).await.ends_with("hello"));
             assert!(rest(&mut slow).await.ends_with("done"));
         })
         .await;
     drained(&report);
-    assert_eq!(report.waiter("admin").unwrap().outcome, Some(Outcome::Done), "{report}");
+    for name in ["last look", "admin"] {
+        assert_eq!(report.waiter(name).unwrap().outcome, Some(Outcome::Done), "{report}");
+    }
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
 }

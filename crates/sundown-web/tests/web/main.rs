@@ -4,6 +4,8 @@
 
 mod drain;
 mod hostile;
+mod large;
+mod slow;
 mod streams;
 
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +15,7 @@ use std::time::Duration;
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use sundown::{Cause, Coordinator, Outcome, Report};
-use sundown_web::WebServer;
+use sundown_web::{Server, WebServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -26,7 +28,7 @@ struct Service {
     web: WebServer,
 }
 
-async fn slow(path: web::Path<u64>) -> HttpResponse {
+async fn wait(path: web::Path<u64>) -> HttpResponse {
     sleep(Duration::from_millis(path.into_inner())).await;
     HttpResponse::Ok().body("done")
 }
@@ -44,22 +46,31 @@ async fn hello(_: HttpRequest) -> HttpResponse {
 }
 
 fn start(announce: Duration) -> Service {
+    start_server(announce, Server::new("web"))
+}
+
+fn start_server(announce: Duration, server: Server) -> Service {
     let coordinator =
         Coordinator::builder().cap(Duration::from_secs(20)).announce(announce).build().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let web = sundown_web::serve(coordinator.clone(), listener, || {
+    let application = || {
         App::new()
             .app_data(web::PayloadConfig::new(2 * BIG))
             .route("/", web::get().to(hello))
-            .route("/slow/{ms}", web::get().to(slow))
+            .route("/slow/{ms}", web::get().to(wait))
             .route("/big", web::get().to(big))
             .route("/echo", web::post().to(echo))
             .route("/events", web::get().to(streams::events))
             .route("/chat", web::get().to(streams::chat))
             .route("/panic", web::get().to(hostile::panics))
             .route("/panic-mid-body", web::get().to(hostile::panics_mid_body))
-    })
-    .unwrap();
+            .route("/raw", web::post().to(large::raw))
+            .route("/deaf", web::post().to(hello))
+            .route("/huge", web::get().to(slow::huge))
+            .route("/quiet", web::get().to(slow::quiet))
+            .route("/busy", web::post().to(slow::busy))
+    };
+    let web = server.serve(coordinator.clone(), listener, application).unwrap();
     Service { coordinator, web }
 }
 

@@ -114,23 +114,33 @@ pub(super) async fn chat(
     Ok(response)
 }
 
-#[tokio::test]
-async fn websockets_are_closed_with_1001() {
-    let service = start(Duration::ZERO);
+/// A WebSocket whose handshake is done.
+pub(super) async fn open_chat(service: &Service) -> TcpStream {
     let mut stream = service.connect().await;
     let head = "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
-    // A masked text frame, masked with zeros: "hi" comes back unmasked.
     let mut seen = Vec::new();
     while !seen.ends_with(b"\r\n\r\n") {
         seen.push(stream.read_u8().await.unwrap());
     }
     assert!(seen.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&seen));
+    stream
+}
+
+/// A masked text frame, masked with zeros: "hi" comes back unmasked.
+pub(super) async fn say_hi(stream: &mut TcpStream) {
     stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).await.unwrap();
     let mut echo = [0; 4];
     stream.read_exact(&mut echo).await.unwrap();
     assert_eq!(echo, [0x81, 2, b'h', b'i']);
+}
+
+#[tokio::test]
+async fn websockets_are_closed_with_1001() {
+    let service = start(Duration::ZERO);
+    let mut stream = open_chat(&service).await;
+    say_hi(&mut stream).await;
     let (report, goodbye) = service
         .stop_while(async {
             let mut goodbye = [0; 4];

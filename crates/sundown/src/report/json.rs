@@ -102,7 +102,7 @@ fn shorten(text: &str, limit: usize) -> String {
 }
 
 /// Durations as milliseconds with up to three decimals.
-pub(super) mod millis {
+pub(crate) mod millis {
     use super::Duration;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 

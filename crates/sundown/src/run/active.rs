@@ -150,6 +150,7 @@ impl Active {
         &mut self,
         at: At,
         members: &BTreeMap<MemberId, Member>,
+        is_work_idle: bool,
     ) -> Option<Mark> {
         let passed = MARKS.iter().filter(|&&percent| at >= self.mark_at(percent)).count();
         if passed <= self.marks_made {
@@ -160,6 +161,7 @@ impl Active {
             .deadlines
             .iter()
             .filter_map(|(_, id)| members.get(id))
+            .filter(|member| member.kind != Kind::Work || !is_work_idle)
             .filter_map(|member| {
                 Some((member.name.clone(), at.saturating_sub(member.state.since()?)))
             })

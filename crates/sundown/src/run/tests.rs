@@ -138,6 +138,27 @@ fn a_second_signal_aborts_the_drain_and_goes_to_flush_in_one_step() {
 }
 
 #[test]
+fn owned_work_of_which_there_is_none_is_neither_cut_nor_blamed() {
+    for (is_idle, expected) in [(true, Outcome::Done), (false, Outcome::Aborted)] {
+        let mut work = member("work", DRAIN);
+        work.kind = Kind::Work;
+        let mut run = run([work, member("web", DRAIN)]);
+        begin(&mut run);
+        run.is_work_idle = is_idle;
+        let half = run.plan.latest_end(DRAIN) / 2;
+        let actions = run.next(half, Event::Tick);
+        let blamed = actions.iter().find_map(|action| match action {
+            Action::Mark { mark, .. } => Some(mark.blocking.len()),
+            _ => None,
+        });
+        assert_eq!(blamed, Some(if is_idle { 1 } else { 2 }));
+        run.next(half, Event::Escalate);
+        assert_eq!(outcome(&run, 0), Some(expected));
+        assert_eq!(outcome(&run, 1), Some(Outcome::Aborted));
+    }
+}
+
+#[test]
 fn late_comers_join_the_present_and_the_future_but_not_the_past() {
     let mut run = run([member("saves", FLUSH)]);
     begin(&mut run);
@@ -275,7 +296,7 @@ fn run_table() -> String {
     table.replace(" \n", "\n").trim_end().to_owned()
 }
 
-/// `SUNDOWN_BLESS=1` writes the tables into the document instead.
+/// `XTASK_BLESS=1` writes the tables into the document instead.
 #[test]
 fn the_spec_shows_the_tables_of_the_code() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/spec.md");
@@ -287,9 +308,9 @@ fn the_spec_shows_the_tables_of_the_code() {
         let (_, after) = rest.split_once(end).expect("its end");
         expected = format!("{before}{start}\n{table}\n{end}{after}");
     }
-    if std::env::var_os("SUNDOWN_BLESS").is_some() {
+    if std::env::var_os("XTASK_BLESS").is_some() {
         std::fs::write(&path, &expected).expect("docs/spec.md is writable");
         return;
     }
-    assert!(text == expected, "docs/spec.md is behind: run this test with SUNDOWN_BLESS=1");
+    assert!(text == expected, "docs/spec.md is behind: run this test with XTASK_BLESS=1");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::support::{SECOND, coordinator, idle, stop};
-use sundown::{Cause, Phase, Report, Verdict, Waiter};
+use sundown::{Cause, Coordinator, Phase, PlanError, Priority, Report, Verdict, Waiter};
 use tokio::time::sleep;
 
 #[tokio::test(start_paused = true)]
@@ -61,4 +61,39 @@ async fn the_termination_line_fits_whatever_went_wrong() {
     let kept = line["trouble"].as_array().unwrap().len() as u64;
     assert!(kept > 0);
     assert_eq!(kept + line["left_out"].as_u64().unwrap(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preview_adds_up_to_the_cap_and_shows_who_comes_after_whom() {
+    let coordinator = Coordinator::builder()
+        .cap(Duration::from_secs(30))
+        .announce(Duration::from_secs(3))
+        .build()
+        .unwrap();
+    assert!(coordinator.preview().is_err(), "nobody takes part");
+    for (name, least) in [("web", 0), ("tasks", 2)] {
+        let waiter = idle(name);
+        coordinator.register_waiter(waiter.least(Duration::from_secs(least))).unwrap().detach();
+    }
+    coordinator.register_hook("files", Priority::Cleanup, || ()).unwrap().detach();
+    coordinator.order(["web", "tasks"]).unwrap();
+    let preview = coordinator.preview().unwrap();
+    assert_eq!(
+        preview.sum(),
+        "announce 3 s + drain 16.75 s (what is left) + flush 5 s + release 5 s + last words 250 ms \
+         = 30 s"
+    );
+    let drain = &preview.phases[1];
+    assert_eq!((drain.start.as_millis(), drain.end.as_millis()), (3000, 19_750));
+    let [web, tasks] = &drain.waiters[..] else { panic!("{drain:?}") };
+    assert_eq!((&*web.name, web.deadline.as_millis()), ("web", 17_750), "it leaves the 2 s");
+    assert_eq!((tasks.start, tasks.after.join(", ")), (web.deadline, "web".to_owned()));
+    let text = preview.to_string();
+    assert!(
+        text.contains("after web; needs 2 s at least") && text.contains("hook Cleanup"),
+        "{text}"
+    );
+
+    coordinator.order(["tasks", "web"]).unwrap();
+    assert!(matches!(coordinator.preview(), Err(PlanError::Cycle { .. })));
 }

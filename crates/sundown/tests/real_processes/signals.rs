@@ -105,11 +105,11 @@ fn sigint_does_not_wait_for_the_announcement_and_sigterm_does() {
     }
 }
 
-/// One to three signals at random moments, a few times here and often with `SUNDOWN_FULL`: the
+/// One to three signals at random moments, a few times here and often with `XTASK_FULL`: the
 /// process always ends by itself, in time, with a report that agrees with its exit code.
 #[test]
 fn signals_at_random_moments_always_end_in_a_report() {
-    let rounds = if std::env::var_os("SUNDOWN_FULL").is_some() { 300 } else { 12 };
+    let rounds = if std::env::var_os("XTASK_FULL").is_some() { 300 } else { 12 };
     for seed in 0..rounds {
         let mut rng = fastrand::Rng::with_seed(seed);
         let scratch = Scratch::new(&format!("random-{seed}"));

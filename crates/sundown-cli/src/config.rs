@@ -1,0 +1,98 @@
+//! The configuration: one definition, from which come the file's keys, the environment's variables,
+//! the flags, their help and their documentation.
+
+mod define;
+mod load;
+mod origin;
+mod reference;
+#[cfg(test)]
+mod tests;
+mod toml;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub(crate) use self::define::{Key, Section};
+pub(crate) use self::load::{CONFIG_VARIABLE, Flag, Loaded, load};
+pub(crate) use self::reference::{effective, flags_help};
+pub(crate) use self::value::{Auto, Format, Level, Off, Secret, Size, Time, Value};
+
+use self::define::configuration;
+
+configuration! {
+    /// How the service stops. A Kubernetes pod's grace period must hold its preStop hook, this
+    /// timeout, and a margin.
+    shutdown: Shutdown {
+        /// The time the whole stop may take.
+        timeout: Time = Time::seconds(600), env "GRACEFUL_SHUTDOWN_TIMEOUT";
+        /// How long to say goodbye before draining, so that whoever balances the load looks away
+        /// first. By itself nothing, and 3 s in Kubernetes; Ctrl-C never waits for it.
+        announce: Auto<Time> = Auto(None);
+        /// The time kept for putting in safety what must not be lost.
+        flush: Time = Time::seconds(5);
+        /// The time kept for giving back what was taken.
+        release: Time = Time::seconds(5);
+        /// Keeps the report of the stop here; the next start reads how the last one ended.
+        report_file: Off<PathBuf> = Off(None);
+        /// Exits with 143 instead of 0 when work was handed back, as a Kubernetes Job should.
+        exit_143_when_interrupted: bool = false;
+    }
+    /// The public listener.
+    web: Web {
+        /// Where it listens. Off loopback it needs a token, or `open`.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)), flag "listen";
+        /// How many threads serve; by itself one for each core.
+        workers: Auto<usize> = Auto(None);
+        /// Who sends it as `Authorization: Bearer TOKEN` is served.
+        token: Off<Secret> = Off(None);
+        /// A file that holds the token.
+        token_file: Off<PathBuf> = Off(None);
+        /// Serves everybody who can reach the listener, without a token.
+        open: bool = false;
+        /// The most bytes a request's body may have.
+        body_limit: Size = Size::mebibytes(1);
+        /// How long a client may take to send the head of its request.
+        head_timeout: Time = Time::seconds(5);
+        /// How long a client may send nothing in the middle of a request, or take nothing of an answer.
+        stall_timeout: Time = Time::seconds(30);
+        /// Serves `/try`: slow answers, long ones, uploads, streams and sockets, with which to see
+        /// whether everything in front of the service survives a rolling update.
+        tryout: bool = false;
+    }
+    /// The admin listener: probes, metrics, and the state of the stop. It closes last.
+    admin: Admin {
+        /// Where it listens. Probes and metrics need no token.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9090));
+        /// Opens `POST /shutdown` to who sends it as `Authorization: Bearer TOKEN`.
+        token: Off<Secret> = Off(None);
+        /// A file that holds the token.
+        token_file: Off<PathBuf> = Off(None);
+        /// Stays ready while stopping, for a service that has one replica.
+        hold_readiness: bool = false;
+    }
+    /// What is measured.
+    metrics: Metrics {
+        /// How often the process is looked at.
+        interval: Time = Time::seconds(10);
+        /// Leaves the last values in this file, for a collector of text files.
+        last_values: Off<PathBuf> = Off(None);
+    }
+    /// Temporary files.
+    temp: Temp {
+        /// The directory all processes of the service share; by itself one of this user's, where the
+        /// system keeps temporary files.
+        directory: Auto<PathBuf> = Auto(None);
+        /// The most bytes they may take.
+        quota: Size = Size::mebibytes(1024);
+        /// How long a file without an owner is left alone.
+        age: Time = Time::seconds(3600);
+    }
+    /// What is told to the standard error.
+    log: Log {
+        /// How much: error, warn, info, debug or trace.
+        level: Level = Level::INFO;
+        /// Text, JSON, or by itself: text on a terminal, JSON elsewhere.
+        format: Auto<Format> = Auto(None);
+    }
+}

@@ -1,0 +1,92 @@
+//! The definition for people: the help of the flags, the reference, what is in force.
+
+use std::fmt::Write as _;
+
+use super::{Config, Loaded, SECTIONS};
+
+/// How wide a line of help may be.
+const WIDTH: usize = 90;
+
+/// Every flag with what it does, for `--help`.
+pub(crate) fn flags_help() -> String {
+    let defaults = Config::default();
+    let mut help = String::new();
+    for section in SECTIONS {
+        let _ = writeln!(help, "\n{}: {}", section.name, section.about.trim());
+        for key in section.keys {
+            let default = (key.show)(&defaults);
+            let text = format!("{} [{default}]", key.help.trim());
+            if key.is_secret {
+                let _ = writeln!(help, "  {} (no flag: it would be seen)", key.env());
+            } else {
+                let _ = writeln!(help, "  {}", key.flag());
+            }
+            for line in wrapped(&text, WIDTH - 10) {
+                let _ = writeln!(help, "          {line}");
+            }
+        }
+    }
+    help
+}
+
+/// The configuration in force as a file that says the same, with where each value came from.
+pub(crate) fn effective(loaded: &Loaded) -> String {
+    let mut file = String::new();
+    for section in SECTIONS {
+        let _ = writeln!(file, "{}[{}]", if file.is_empty() { "" } else { "\n" }, section.name);
+        for key in section.keys {
+            let line = format!("{} = {}", key.name, literal(&(key.show)(&loaded.config)));
+            let line = if key.is_secret { format!("# {line}") } else { line };
+            let _ = writeln!(file, "{line:<44} # {}", loaded.origin(&key.path()));
+        }
+    }
+    file
+}
+
+/// The reference, as `docs/configuration.md` holds it: every key with its default, its help, its variable and its flag.
+#[cfg(test)]
+pub(super) fn reference() -> String {
+    let defaults = Config::default();
+    let mut text = String::new();
+    for section in SECTIONS {
+        let _ = write!(text, "\n## `[{}]`\n\n", section.name);
+        for line in wrapped(section.about.trim(), 100) {
+            let _ = writeln!(text, "{line}");
+        }
+        text.push_str("\n| key | default | what it does | takes | variable | flag |\n");
+        text.push_str("|---|---|---|---|---|---|\n");
+        for key in section.keys {
+            let flag = if key.is_secret { "–".to_owned() } else { format!("`{}`", key.flag()) };
+            let _ = writeln!(
+                text,
+                "| `{}` | `{}` | {} | {} | `{}` | {flag} |",
+                key.name,
+                (key.show)(&defaults),
+                key.help.trim(),
+                (key.wanted)(),
+                key.env(),
+            );
+        }
+    }
+    text
+}
+
+/// As TOML writes it.
+fn literal(value: &str) -> String {
+    let is_bare = matches!(value, "true" | "false") || value.parse::<u64>().is_ok();
+    if is_bare { value.to_owned() } else { format!("{value:?}") }
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always one");
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            line.push_str(if line.is_empty() { "" } else { " " });
+            line.push_str(word);
+        }
+    }
+    lines
+}

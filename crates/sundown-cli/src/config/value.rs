@@ -1,0 +1,291 @@
+//! The kinds of values a key may have: how each is written, read, and described.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sundown::timeline::seconds;
+use tracing::level_filters::LevelFilter;
+
+/// What can stand behind a key.
+pub(crate) trait Value: Sized {
+    /// Whether a flag without a value means `true`.
+    const IS_SWITCH: bool = false;
+    /// Whether it is kept out of sight.
+    const IS_SECRET: bool = false;
+
+    /// What may stand there, after "takes".
+    fn wanted() -> String;
+
+    /// Reads it; an error says what is wrong beyond "not what is wanted", or nothing.
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// Writes it as it would be read.
+    fn show(&self) -> String;
+}
+
+/// A time: `30` and `30s` are seconds, then there are `ms`, `m` and `h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Time(pub(crate) Duration);
+
+impl Time {
+    pub(crate) const fn seconds(seconds: u64) -> Self {
+        Time(Duration::from_secs(seconds))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&seconds(self.0))
+    }
+}
+
+impl Value for Time {
+    fn wanted() -> String {
+        "a time like 30s, 250ms, 5m or 1h; a bare number is seconds".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let digits = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
+        let (number, unit) = (text[..digits].trim(), text[digits..].trim());
+        let unit = match unit {
+            "ms" => 0.001,
+            "" | "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(format!("`{unit}` is no unit of time")),
+        };
+        let number: f64 = number.parse().map_err(|_| String::new())?;
+        Duration::try_from_secs_f64(number * unit).map(Time).map_err(|error| error.to_string())
+    }
+
+    fn show(&self) -> String {
+        let millis = self.0.as_millis();
+        if millis.is_multiple_of(1000) {
+            format!("{}s", millis / 1000)
+        } else {
+            format!("{millis}ms")
+        }
+    }
+}
+
+/// A number of bytes: `512`, `64KiB`, `1MiB`, `2GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) u64);
+
+const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
+
+impl Size {
+    pub(crate) const fn mebibytes(count: u64) -> Self {
+        Size(count << 20)
+    }
+}
+
+impl Value for Size {
+    fn wanted() -> String {
+        "a number of bytes like 512, 64KiB, 1MiB or 2GiB".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let digits = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
+        let (number, unit) = (text[..digits].trim(), text[digits..].trim());
+        let unit = UNITS.iter().find(|(name, _)| *name == unit);
+        let (_, factor) = unit.ok_or("the units are KiB, MiB and GiB")?;
+        let number: u64 = number.parse().map_err(|_| String::new())?;
+        number.checked_mul(*factor).map(Size).ok_or_else(|| "that is too many".to_owned())
+    }
+
+    fn show(&self) -> String {
+        let fits = |(_, factor): &&(&str, u64)| self.0 >= *factor && self.0.is_multiple_of(*factor);
+        let (unit, factor) = UNITS.iter().find(fits).unwrap_or(&("", 1));
+        format!("{}{unit}", self.0 / factor)
+    }
+}
+
+/// What nobody must see: it is shown as set, and no more.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Value for Secret {
+    const IS_SECRET: bool = true;
+
+    fn wanted() -> String {
+        "a secret of at least 8 characters without spaces".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.len() < 8 || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(String::new());
+        }
+        Ok(Secret(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        "(a secret)".to_owned()
+    }
+}
+
+/// Something that is chosen by itself unless it is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Auto<T>(pub(crate) Option<T>);
+
+impl<T: Value> Value for Auto<T> {
+    fn wanted() -> String {
+        format!("`auto`, or {}", T::wanted())
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "auto" { Ok(Auto(None)) } else { T::parse(text).map(|value| Auto(Some(value))) }
+    }
+
+    fn show(&self) -> String {
+        self.0.as_ref().map_or_else(|| "auto".to_owned(), Value::show)
+    }
+}
+
+/// Something that is not there unless it is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Off<T>(pub(crate) Option<T>);
+
+impl<T: Value> Value for Off<T> {
+    const IS_SECRET: bool = T::IS_SECRET;
+
+    fn wanted() -> String {
+        format!("`off`, or {}", T::wanted())
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "off" { Ok(Off(None)) } else { T::parse(text).map(|value| Off(Some(value))) }
+    }
+
+    fn show(&self) -> String {
+        self.0.as_ref().map_or_else(|| "off".to_owned(), Value::show)
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+impl Value for Format {
+    fn wanted() -> String {
+        "`text` or `json`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Format::Text),
+            "json" => Ok(Format::Json),
+            _ => Err(String::new()),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Format::Text => "text".to_owned(),
+            Format::Json => "json".to_owned(),
+        }
+    }
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Level(pub(crate) LevelFilter);
+
+impl Level {
+    pub(crate) const INFO: Level = Level(LevelFilter::INFO);
+}
+
+impl Value for Level {
+    fn wanted() -> String {
+        "`off`, `error`, `warn`, `info`, `debug` or `trace`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        // The library would take numbers, too.
+        let is_word = text.chars().all(char::is_alphabetic);
+        let level = text.parse().ok().filter(|_| is_word);
+        level.map(Level).ok_or_else(String::new)
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl Value for bool {
+    const IS_SWITCH: bool = true;
+
+    fn wanted() -> String {
+        "`true` or `false`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| String::new())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for usize {
+    fn wanted() -> String {
+        "a number from 1 to 1024".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = text.parse().ok();
+        number.filter(|number| (1..=1024).contains(number)).ok_or_else(String::new)
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for SocketAddr {
+    fn wanted() -> String {
+        "an address and a port like 127.0.0.1:8080 or [::1]:8080".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| match text.rsplit_once(':') {
+            Some((_, port)) if port.parse::<u16>().is_ok() => {
+                "a name is not resolved, give its address".to_owned()
+            }
+            _ => String::new(),
+        })
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for PathBuf {
+    fn wanted() -> String {
+        "a path".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text.contains('\0') {
+            return Err(String::new());
+        }
+        Ok(PathBuf::from(text))
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}

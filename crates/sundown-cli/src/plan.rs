@@ -1,0 +1,46 @@
+//! `sundown plan`: the plan of the stop, before there is anything to stop.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sundown::timeline::seconds;
+use sundown::{BoxError, Coordinator, Exit, Priority, Waiter};
+
+use crate::args::PlanForm;
+use crate::config::Config;
+use crate::serve;
+
+/// Prints the plan that a service with this configuration would run.
+pub(crate) fn show(config: &Config, form: &PlanForm) -> Result<Exit, BoxError> {
+    let preview = outline(config)?.preview()?;
+    if let Some(path) = &form.svg {
+        fs::write(path, preview.timeline().to_svg())
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    if form.json {
+        return crate::print(&format!("{}\n", serde_json::to_string_pretty(&preview)?));
+    }
+    let grace = preview.cap + MARGIN;
+    crate::print(&format!(
+        "{preview}\n\nKubernetes: terminationGracePeriodSeconds of at least {} plus its preStop hook.\n",
+        seconds(grace),
+    ))
+}
+
+/// What a pod should have left when everything has taken as long as it may.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// A coordinator with everybody who takes part in the shutdown of the service, each under the name
+/// and in the place that its layer gives it. A test holds it against the service that runs.
+fn outline(config: &Config) -> Result<Arc<Coordinator>, BoxError> {
+    let coordinator = serve::builder(config).build()?;
+    let waiter = |name: &'static str| Waiter::new(name, |_| async { Ok::<_, BoxError>(()) });
+    coordinator.register_waiter(waiter(serve::WEB))?.detach();
+    for name in [serve::METRICS, serve::TEMP_FILES, serve::ADMIN] {
+        coordinator.register_waiter(waiter(name).as_hook(Priority::Cleanup))?.detach();
+    }
+    // The layers' own: the updater of the metrics, the sweeper of the temporary files.
+    coordinator.spawn("background", async {});
+    Ok(coordinator)
+}

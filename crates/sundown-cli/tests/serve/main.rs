@@ -1,0 +1,11 @@
+//! `sundown serve` as a real process, with real sockets and real signals.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod drain;
+mod hostile;
+mod http;
+mod operating;
+mod service;
+mod visit;

@@ -1,0 +1,126 @@
+//! What a worker serves on the listener: sockets, HTTP, and the application inside.
+
+use std::fmt;
+use std::future::ready;
+use std::sync::Arc;
+
+use actix_http::error::DispatchError;
+use actix_http::{ConnectionType, HttpService, Request, Response};
+use actix_rt::net::TcpStream;
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory,
+    fn_service, map_config,
+};
+use actix_web::Error;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::AppConfig;
+use actix_web::http::Version;
+
+use crate::accept::accept;
+use crate::body::TrackedBody;
+use crate::connection::{Connection, Connections, InFlight, Stage};
+use crate::io::TrackedIo;
+use crate::limits::Limits;
+use crate::metrics;
+
+type Answer<B> = Response<TrackedBody<EitherBody<B>>>;
+
+/// The services of one worker.
+pub(crate) fn stack<F, I, S, B>(
+    application: &F,
+    connections: &Arc<Connections>,
+    limits: Limits,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
++ use<F, I, S, B>
+where
+    F: Fn() -> I,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    S::Service: 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let (accepting, tracking, draining) =
+        (connections.clone(), connections.clone(), connections.clone());
+    let application = application().into_factory().map_err(|e| e.into().error_response());
+    let application = map_config(application, |()| AppConfig::default());
+    let tracked = apply_fn_factory(application, move |request, service: &_| {
+        answer(request, service, tracking.clone(), limits)
+    });
+    let http = HttpService::build()
+        .client_request_timeout(limits.head)
+        .keep_alive(limits.keep_alive())
+        .graceful_shutdown_signal(move || {
+            let draining = draining.clone();
+            async move { draining.reached(Stage::Draining).await }
+        })
+        .on_connect_ext(|io: &TrackedIo, extensions| {
+            extensions.insert(io.connection());
+            extensions.insert(io.server());
+        })
+        .expect(fn_service(move |request| ready(expect(request, limits))))
+        .finish(tracked);
+    fn_service(move |socket| accept(socket, accepting.clone(), limits)).and_then(http)
+}
+
+/// Whether a client that asks first may send its body.
+fn expect(request: Request, limits: Limits) -> Result<Request, Response<BoxBody>> {
+    limits.refuse(&request).map_or(Ok(request), Err)
+}
+
+/// Answers one request: counted until its body is gone, and told to look elsewhere next time once
+/// the end was announced. An error of the application is an answer as any other.
+fn answer<S, B, E>(
+    mut request: Request,
+    service: &S,
+    connections: Arc<Connections>,
+    limits: Limits,
+) -> impl Future<Output = Result<Answer<B>, E>> + use<S, B, E>
+where
+    S: Service<Request, Response: Into<Response<B>>, Error = E, Future: 'static>,
+    E: Into<Response<BoxBody>>,
+    B: MessageBody + 'static,
+{
+    let connection = request.conn_data::<Arc<Connection>>().cloned();
+    let in_flight = InFlight::begin(&connections, connection);
+    if connections.stage() > Stage::Open {
+        metrics::request_after_signal(&connections.server);
+    }
+    let is_h1 = request.version() < Version::HTTP_2;
+    let refusal = limits.refuse(&request);
+    let upload = if refusal.is_none() { limits.bound(&mut request) } else { None };
+    let answer = refusal.map_or_else(|| Ok(service.call(request)), Err);
+    async move {
+        let mut response = match answer {
+            Ok(answer) => either(answer.await),
+            Err(refusal) => refusal.map_body(|_, body| EitherBody::right(body)),
+        };
+        let is_upgrade = response.head().upgrade();
+        if is_upgrade {
+            in_flight.connection.iter().for_each(|connection| connection.upgrade());
+            upload.iter().for_each(|upload| upload.unbound());
+        }
+        if let Some(upload) = &upload {
+            response.head_mut().status = upload.status(response.status());
+        }
+        if is_h1 && connections.stage() > Stage::Open && !is_upgrade {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        Ok(response.map_body(|_, body| TrackedBody::new(body, in_flight, upload)))
+    }
+}
+
+/// What the application answers, be it an error.
+fn either<R, E, B>(answer: Result<R, E>) -> Response<EitherBody<B>>
+where
+    R: Into<Response<B>>,
+    E: Into<Response<BoxBody>>,
+{
+    match answer {
+        Ok(response) => response.into().map_body(|_, body| EitherBody::left(body)),
+        Err(error) => error.into().map_body(|_, body| EitherBody::right(body)),
+    }
+}
