@@ -1,0 +1,371 @@
+//! What a store of tasks can do. There is one suite of tests that every store must pass, and
+//! nothing above this trait knows which one it talks to.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::state::State;
+use crate::{Fence, Incarnation, TaskId};
+
+/// What a store answers, later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Milliseconds since 1970, by the clock of the store. For people and for `run_at`; leases are
+/// measured by a clock that nobody can set.
+pub type UnixMillis = i64;
+
+/// Keeps tasks. One value stands for one process: whatever it claims, it claims as its
+/// [incarnation](Store::incarnation).
+///
+/// Every method that changes something is one transaction: when it answers, what it did is on disk,
+/// and when it fails, nothing was done or it is not known whether it was. Calls that come at the same
+/// time share a commit.
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// As whom it claims.
+    fn incarnation(&self) -> Incarnation;
+
+    /// Takes tasks in. `limit` is how many may wait; those beyond it are refused.
+    fn enqueue(&self, tasks: Vec<NewTask>, limit: u64) -> Answer<'_, Vec<Enqueued>>;
+
+    /// Claims tasks that may run now, those of higher priority first, then the older ones: of each
+    /// kind at most as many as it says, and `limit` in all. They are leased for so long.
+    fn claim(&self, kinds: Vec<Wanted>, limit: usize, lease: Duration) -> Answer<'_, Vec<Claim>>;
+
+    /// Prolongs leases.
+    fn renew(&self, attempts: Vec<Fence>, lease: Duration) -> Answer<'_, Vec<Lease>>;
+
+    /// Ends attempts. An attempt that lost its lease, or has ended before, changes nothing.
+    fn finish(&self, endings: Vec<(Fence, Ending)>) -> Answer<'_, Vec<Finish>>;
+
+    /// Writes progress and checkpoints, each pair in one step. Answers the number of the event, and
+    /// nothing for an attempt that lost its lease.
+    fn progress(&self, news: Vec<Progress>) -> Answer<'_, Vec<Option<u64>>>;
+
+    /// Takes back what processes that are gone had claimed: those whose lease has run out.
+    fn rescue(&self, limit: usize) -> Answer<'_, Vec<Rescued>>;
+
+    /// Ends a task, or asks whoever runs it to.
+    fn cancel(&self, task: TaskId) -> Answer<'_, Change>;
+
+    /// Lets a task that failed, died or was cancelled begin again.
+    fn requeue(&self, task: TaskId) -> Answer<'_, Change>;
+
+    /// Forgets a task that is over.
+    fn discard(&self, task: TaskId) -> Answer<'_, Change>;
+
+    /// A task as it stands.
+    fn get(&self, task: TaskId) -> Answer<'_, Option<Task>>;
+
+    /// Tasks, the newest first.
+    fn list(&self, filter: Filter) -> Answer<'_, Vec<Task>>;
+
+    /// The events of a task that come after this one. Nothing for a task that is not there.
+    fn events(&self, task: TaskId, after: u64, limit: usize) -> Answer<'_, Option<Events>>;
+
+    /// How many tasks there are in each state. It may be a moment old.
+    fn counts(&self) -> Answer<'_, Counts>;
+
+    /// Forgets tasks that ended so long ago, with their events; at most `limit`, and answers how many.
+    fn purge(&self, ended_before: Duration, limit: usize) -> Answer<'_, u64>;
+
+    /// Waits until there may be news: tasks to claim, tasks to cancel, events. It may wake for
+    /// nothing, and it may miss something, so whoever waits looks by itself from time to time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// Waits until everything that was asked for is on disk, and closes.
+    fn close(&self) -> Answer<'_, ()>;
+}
+
+/// A task to be.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    /// What it is: the name of its code.
+    pub kind: String,
+    /// What it works on.
+    pub input: Box<RawValue>,
+    /// Whoever comes again with the same key gets the same task.
+    pub key: Option<String>,
+    /// The higher, the sooner.
+    pub priority: i16,
+    /// When it may run at the earliest.
+    pub run_at: Option<UnixMillis>,
+    /// How many attempts may fail.
+    pub max_attempts: u32,
+    /// How many may be interrupted before that counts as a failure.
+    pub max_interruptions: u32,
+}
+
+/// What became of a task that was to be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It was.
+    New(TaskId),
+    /// It was before, under the same key.
+    Known(TaskId),
+    /// Its key belongs to another task, of another kind or with another input.
+    KeyTaken(TaskId),
+    /// Too many wait already.
+    Full,
+}
+
+/// How many of a kind are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The kind.
+    pub kind: String,
+    /// At most so many.
+    pub count: usize,
+}
+
+/// A task that was claimed, with all that an attempt needs to know.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The attempt.
+    pub fence: Fence,
+    /// The kind.
+    pub kind: String,
+    /// What it works on.
+    pub input: Box<RawValue>,
+    /// How far an attempt before it came.
+    pub checkpoint: Option<Checkpoint>,
+    /// How many attempts failed before.
+    pub failures: u32,
+    /// How many were interrupted before.
+    pub interruptions: u32,
+    /// How many may fail.
+    pub max_attempts: u32,
+}
+
+/// How far an attempt came: the name of a step, and where in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The step.
+    pub step: String,
+    /// Where in it: whatever the task can read again.
+    pub cursor: serde_json::Value,
+}
+
+/// How it stands with a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// It was prolonged.
+    Held,
+    /// It was prolonged, and somebody asked for the end of the task.
+    Unwanted,
+    /// It belongs to somebody else now, or to nobody.
+    Lost,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    /// With this output.
+    Succeeded(Box<RawValue>),
+    /// With this error; it may be tried again after so long.
+    Failed {
+        /// Why.
+        error: String,
+        /// How long it is left alone.
+        retry_in: Duration,
+    },
+    /// With this error, and would do so again.
+    FailedForGood {
+        /// Why.
+        error: String,
+    },
+    /// It was cut short by no fault of its own.
+    Interrupted {
+        /// Why.
+        reason: String,
+    },
+    /// It never began.
+    Returned,
+    /// It was not wanted any more.
+    Stopped,
+}
+
+/// What the end of an attempt made of its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// This.
+    Now(State),
+    /// Nothing: the attempt had lost its lease, or had ended before.
+    Superseded,
+}
+
+/// What an attempt has to tell.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// Which attempt.
+    pub fence: Fence,
+    /// For those who follow it.
+    pub event: Option<Box<RawValue>>,
+    /// For the attempt after it.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// A task whose process was gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rescued {
+    /// The attempt that was lost.
+    pub fence: Fence,
+    /// Where the task stands now.
+    pub state: State,
+}
+
+/// What became of a wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It was granted: the task stands here now.
+    Now(State),
+    /// It cannot be granted to a task that stands here.
+    Impossible(State),
+    /// There is no such task.
+    Unknown,
+}
+
+/// A task as others see it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// Its kind.
+    pub kind: String,
+    /// Where it stands.
+    pub state: State,
+    /// The higher, the sooner.
+    pub priority: i16,
+    /// How many attempts were begun.
+    pub attempt: u32,
+    /// How many failed.
+    pub failures: u32,
+    /// How many were interrupted.
+    pub interruptions: u32,
+    /// How many may fail.
+    pub max_attempts: u32,
+    /// Somebody asked for its end, and it has not ended yet.
+    pub is_unwanted: bool,
+    /// What it works on.
+    pub input: Box<RawValue>,
+    /// What came of it.
+    pub output: Option<Box<RawValue>>,
+    /// Why its last attempt did not succeed.
+    pub error: Option<String>,
+    /// How far it came.
+    pub checkpoint: Option<Checkpoint>,
+    /// The key it was taken in with.
+    pub key: Option<String>,
+    /// The number of its last event.
+    pub last_event: u64,
+    /// When it was taken in.
+    pub created_at: UnixMillis,
+    /// When it may run.
+    pub run_at: UnixMillis,
+    /// When its last attempt began.
+    pub started_at: Option<UnixMillis>,
+    /// When it was over.
+    pub ended_at: Option<UnixMillis>,
+}
+
+/// Which tasks are listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those that stand here.
+    pub state: Option<State>,
+    /// Only those of this kind.
+    pub kind: Option<String>,
+    /// Only those before this one: the last of the page before.
+    pub before: Option<TaskId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// One thing that was told of a task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TaskEvent {
+    /// Its number, counted up by one from 1 for each task.
+    pub seq: u64,
+    /// When.
+    pub at: UnixMillis,
+    /// By which attempt.
+    pub attempt: u32,
+    /// What.
+    pub what: What,
+}
+
+/// What was told of a task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// By the task itself.
+    Progress(Box<RawValue>),
+    /// Its attempt failed, with this error.
+    Failed(String),
+    /// Its attempt was interrupted, for this reason.
+    Interrupted(String),
+    /// It began again from the beginning.
+    Requeued,
+}
+
+/// Some events of a task, and how it stands.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// Those asked for, in their order.
+    pub events: Vec<TaskEvent>,
+    /// The number of the first that is still kept, or of the next if none is. Asked for what comes
+    /// after an earlier one, something is missing.
+    pub first_kept: u64,
+    /// The number of the last.
+    pub last: u64,
+    /// Where the task stands. A final one, with nothing after `last`, ends the stream.
+    pub state: State,
+}
+
+/// How many tasks there are in each state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Those that wait.
+    pub pending: u64,
+    /// Those that run.
+    pub running: u64,
+    /// Those that died, and that failed for good.
+    pub dead: u64,
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It cannot be reached or written just now. It is worth another try.
+    #[error("the task store is not available: {why}")]
+    Unavailable {
+        /// Why.
+        why: String,
+    },
+    /// It is there and cannot be used.
+    #[error("the task store cannot be used: {why}")]
+    Broken {
+        /// Why, and what to do.
+        why: String,
+    },
+    /// It was closed.
+    #[error("the task store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether it is worth another try.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, StoreError::Unavailable { .. })
+    }
+}
