@@ -101,7 +101,7 @@ const MISDEEDS: &[(&str, &str, Misdeed)] = &[
         Ok(())
     }),
     ("hand-back", "unfinished work, handed back", |c| {
-        let waiter = Waiter::new("queue", |_| async { HandedBack(3) });
+        let waiter = Waiter::new("queue", |_| async { HandedBack::new(3) });
         add(c, waiter.in_phase(Phase::FLUSH))
     }),
     ("slow-start", "half a second between catching signals and running", |_| {

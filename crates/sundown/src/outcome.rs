@@ -67,11 +67,41 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What a waiter says when it ended well but gave work back for another process to do.
+/// What a waiter says when it ended well and there is more to tell: how much work it gave back for
+/// another process to do, and a note for the report.
 ///
 /// The stop stays clean; a Job that asked for it then exits with 143 instead of 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HandedBack(pub u64);
+///
+/// ```
+/// use sundown::{HandedBack, Waiter};
+///
+/// let waiter = Waiter::new("mail", |_deadline| async {
+///     HandedBack::new(2).note("sent 14, handed back 15 and 16")
+/// });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use = "a waiter says it by returning it"]
+pub struct HandedBack {
+    count: u64,
+    note: Option<String>,
+}
+
+impl HandedBack {
+    /// So much was given back.
+    pub fn new(count: u64) -> Self {
+        HandedBack { count, note: None }
+    }
+
+    /// What the report should tell of it.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+
+    pub(crate) fn into_parts(self) -> (u64, Option<String>) {
+        (self.count, self.note)
+    }
+}
 
 /// What the body of a waiter may return: `()`, [`HandedBack`], or a `Result` of those.
 pub trait WaiterResult {
@@ -85,7 +115,7 @@ pub trait WaiterResult {
 
 impl WaiterResult for () {
     fn into_result(self) -> Result<HandedBack, BoxError> {
-        Ok(HandedBack(0))
+        Ok(HandedBack::default())
     }
 }
 

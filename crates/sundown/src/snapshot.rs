@@ -173,7 +173,7 @@ impl Coordinator {
                 report.end = Some(*at);
                 report.outcome = Some(end.outcome);
                 report.detail = end.detail.clone();
-                report.handed_back = end.handed_back.0;
+                report.handed_back = end.handed_back;
             }
         }
         if force.is_some() && report.end.is_none() && report.start.is_some() {

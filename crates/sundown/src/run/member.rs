@@ -61,7 +61,7 @@ pub(crate) enum Fault {
 pub(crate) struct End {
     pub(crate) outcome: Outcome,
     pub(crate) detail: Option<String>,
-    pub(crate) handed_back: HandedBack,
+    pub(crate) handed_back: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +179,7 @@ impl State {
 
 impl End {
     pub(crate) fn new(outcome: Outcome) -> Self {
-        End { outcome, detail: None, handed_back: HandedBack(0) }
+        End { outcome, detail: None, handed_back: 0 }
     }
 
     fn detail(mut self, detail: String) -> Self {
@@ -188,7 +188,9 @@ impl End {
     }
 
     fn back(mut self, back: HandedBack) -> Self {
-        self.handed_back = back;
+        let (count, note) = back.into_parts();
+        self.handed_back = count;
+        self.detail = self.detail.or(note);
         self
     }
 }

@@ -44,7 +44,7 @@ fn begin(run: &mut Run) -> Vec<Action> {
 
 /// An end that happened just when it was told.
 fn returned(id: u64, leg: Leg, result: Result<u64, Fault>) -> Event {
-    let result = result.map(HandedBack);
+    let result = result.map(HandedBack::new);
     Event::Returned(vec![Return { id: MemberId(id), leg, at: Duration::MAX, result }])
 }
 
@@ -209,9 +209,9 @@ fn member_events() -> Vec<(&'static str, MemberEvent)> {
     vec![
         ("start", MemberEvent::Start { until: at(50), last: at(90) }),
         ("skip", MemberEvent::Skip { why: "no time".into() }),
-        ("body returns", returned(Leg::Main, Ok(HandedBack(0)))),
+        ("body returns", returned(Leg::Main, Ok(HandedBack::default()))),
         ("body fails or panics", returned(Leg::Main, failed())),
-        ("fallback returns", returned(Leg::Fallback, Ok(HandedBack(0)))),
+        ("fallback returns", returned(Leg::Fallback, Ok(HandedBack::default()))),
         ("fallback fails or panics", returned(Leg::Fallback, failed())),
         ("deadline passes", MemberEvent::DeadlinePassed),
         ("second signal", MemberEvent::Abort),

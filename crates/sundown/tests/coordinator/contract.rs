@@ -244,11 +244,15 @@ async fn a_supervised_task_that_ends_well_starts_nothing_and_one_that_fails_does
 async fn handed_back_work_adds_up_and_stays_clean() {
     let coordinator = coordinator();
     for name in ["tasks", "mails"] {
-        let waiter = Waiter::new(name, |_| async { Ok::<_, std::io::Error>(HandedBack(2)) });
+        let waiter = Waiter::new(name, |_| async {
+            Ok::<_, std::io::Error>(HandedBack::new(2).note("two are waiting"))
+        });
         coordinator.register_waiter(waiter.in_phase(Phase::FLUSH)).unwrap().detach();
     }
     let report = stop(&coordinator).await;
     assert_eq!((report.handed_back(), report.exit_code, report.is_clean()), (4, Some(0), true));
+    let text = report.to_string();
+    assert!(text.contains("done, 2 handed back: two are waiting"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
