@@ -29,10 +29,15 @@
 //! | `GET /healthz` | 200 `alive`, always: a service that drains must not be killed for it |
 //! | `GET /readyz` | 200 `ready`; 503 `shutting down` from the cause on; 503 `NAME unhealthy` while a check says no |
 //! | `GET /shutdown` | the plan and how far it is, as JSON: the same report that is left at the end |
-//! | `GET /shutdown`, accepting `text/event-stream` | the same as events, whenever it changes, until the plan has ended |
+//! | `GET /shutdown`, accepting `text/event-stream` | the same as events, whenever it changes, until the plan has ended or the server drains |
 //! | `POST /shutdown` with `Authorization: Bearer TOKEN` | 202, and begins the shutdown; `{"reason": …}` in the body is its cause |
 //!
-//! Probes never need a token.
+//! `HEAD` is answered as `GET`, without the body, and any other method 405. Probes never need a token.
+//!
+//! Who follows the events must not hold the server that tells them. That it drains is known from a
+//! `CancellationToken` of `tokio-util` in the
+//! [data of the connection](actix_web::HttpRequest::conn_data), where `sundown-web` leaves it. Another
+//! server can do so in [`on_connect`](actix_web::HttpServer::on_connect).
 
 mod health;
 mod live;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix_http::Request;
 use actix_web::App;
 use actix_web::dev::ServiceResponse;
+use actix_web::http::Method;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use sundown::{Cause, Coordinator, NoopCoordinator, Report, Verdict, Waiter};
 use sundown_health::Health;
@@ -148,6 +149,47 @@ async fn the_live_status_tells_each_change_and_ends_with_the_plan() {
     let runs = |report: &Report| report.waiter("slow").unwrap().start.is_some();
     assert!(reports.iter().any(|report| runs(report) && report.verdict == Verdict::Running));
     assert_eq!(reports.last().unwrap().verdict, Verdict::Clean);
+    assert!(body.ends_with("\n\nretry: 1000\n\n"), "{body}");
+}
+
+/// An answer's status, its `Allow`, and its body.
+async fn asked(health: &Health, method: Method, path: &str) -> (u16, Option<String>, String) {
+    let app = init_service(App::new().configure(health.routes())).await;
+    let request = TestRequest::with_uri(path).method(method).to_request();
+    let response: ServiceResponse = call_service(&app, request).await;
+    let allow = response.headers().get("Allow").map(|allow| allow.to_str().unwrap().to_owned());
+    let status = response.status().as_u16();
+    (status, allow, String::from_utf8(read_body(response).await.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn head_is_answered_as_get_and_other_methods_are_told_what_is_allowed() {
+    let open = Health::new(coordinator()).token("s3cret");
+    let closed = Health::new(coordinator());
+    for (health, path, allows) in [
+        (&open, "/healthz", "GET, HEAD"),
+        (&open, "/readyz", "GET, HEAD"),
+        (&open, "/shutdown", "GET, HEAD, POST"),
+        (&closed, "/shutdown", "GET, HEAD"),
+    ] {
+        // Without the body: that is left out when it goes over the wire.
+        assert_eq!(asked(health, Method::HEAD, path).await.0, 200, "{path}");
+        let (status, allow, _) = asked(health, Method::DELETE, path).await;
+        assert_eq!((status, allow.as_deref()), (405, Some(allows)), "{path}");
+    }
+    let ill = open.check("task service", || false);
+    assert_eq!(asked(&ill, Method::HEAD, "/readyz").await.0, 503);
+}
+
+#[tokio::test]
+async fn a_head_for_events_does_not_wait_for_them() {
+    let health = Health::new(coordinator());
+    let request = TestRequest::with_uri("/shutdown")
+        .method(Method::HEAD)
+        .insert_header(("Accept", "text/event-stream"))
+        .to_request();
+    let answer = tokio::time::timeout(Duration::from_secs(5), ask(&health, request)).await;
+    assert_eq!(answer.unwrap(), (200, String::new()));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use sundown::{BoxError, Priority, ShutdownCoordinator, Waiter};
@@ -34,11 +34,25 @@ where
 
 /// Writes beside the file and renames: a reader sees the old text or the new one.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
+    let beside = beside(path);
     let replaced = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
     if replaced.is_err() {
         let _ = fs::remove_file(&beside);
     }
     replaced
+}
+
+/// Whether that could be done now, as far as one can tell without doing it.
+pub(crate) fn could_replace(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let beside = beside(path);
+    fs::write(&beside, "").and_then(|()| fs::remove_file(&beside))
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.tmp", std::process::id()));
+    beside.into()
 }

@@ -11,7 +11,7 @@ use sundown::{BoxError, Registration, Shutdown, ShutdownCoordinator};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::last::{last_hook, replace};
+use crate::last::{could_replace, last_hook, replace};
 use crate::names::{self, ACTIVE_TASKS, SHUTDOWN_SECONDS, SHUTTING_DOWN};
 use crate::process::{ProcessGauges, gauge};
 use crate::watched::WatchList;
@@ -49,8 +49,9 @@ impl MetricsService {
     ///
     /// # Errors
     ///
-    /// A recorder that is installed already, buckets or an interval that make no sense, a
-    /// registration that is refused. Nothing has been installed then.
+    /// A recorder that is installed already, buckets or an interval that make no sense, a place
+    /// for the last values where nothing can be written, a registration that is refused. Nothing
+    /// has been installed then.
     ///
     /// # Panics
     ///
@@ -63,6 +64,10 @@ impl MetricsService {
     ) -> Result<Self, StartError> {
         if settings.interval.is_zero() {
             return Err(StartError::Interval);
+        }
+        if let Some(path) = &settings.last_values {
+            could_replace(path)
+                .map_err(|source| StartError::LastValues { path: path.clone(), source })?;
         }
         let recorder = Arc::new(buckets::recorder(&settings)?);
         names::describe(&recorder);

@@ -1,5 +1,6 @@
 //! How the exporter is set up, and why it could not be started.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,7 +38,8 @@ impl Settings {
     }
 
     /// Leaves the last values in this file when the shutdown ends. It is replaced in one step: a
-    /// reader sees the old values or the new ones.
+    /// reader sees the old values or the new ones. Its directory must be there and be writable:
+    /// that is tried at the start, and again at the end.
     pub fn last_values(mut self, path: impl Into<PathBuf>) -> Self {
         self.last_values = Some(path.into());
         self
@@ -87,6 +89,17 @@ pub enum StartError {
     /// The updater would never rest.
     #[error("the interval of the updater is zero (give it a second or more)")]
     Interval,
+    /// The last values could not be left where they are wanted.
+    #[error(
+        "cannot leave the last metrics in {path}: {source} (give the path of a file in a directory \
+         that is there and writable)", path = .path.display()
+    )]
+    LastValues {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The coordinator refused the registration.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -39,7 +39,7 @@ pub(crate) async fn accept(
     // Small responses must not wait for an acknowledgement.
     socket.set_nodelay(true)?;
     let peer = socket.peer_addr().ok();
-    let io = TrackedIo::new(socket, open, protocol == Protocol::Http2, limits.stall);
+    let io = TrackedIo::new(socket, open, protocol == Protocol::Http2, limits.head);
     Ok((io, protocol, peer))
 }
 

@@ -18,12 +18,19 @@ pin_project! {
         body: B,
         in_flight: InFlight,
         upload: Option<Rc<Upload>>,
+        has_windows: bool,
     }
 }
 
 impl<B> TrackedBody<B> {
-    pub(crate) fn new(body: B, in_flight: InFlight, upload: Option<Rc<Upload>>) -> Self {
-        TrackedBody { body, in_flight, upload }
+    /// With HTTP/2 the client opens windows for it.
+    pub(crate) fn new(
+        body: B,
+        in_flight: InFlight,
+        upload: Option<Rc<Upload>>,
+        has_windows: bool,
+    ) -> Self {
+        TrackedBody { body, in_flight, upload, has_windows }
     }
 }
 
@@ -38,6 +45,15 @@ impl<B: MessageBody> MessageBody for TrackedBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.project().body.poll_next(cx)
+        let this = self.project();
+        if !*this.has_windows {
+            return this.body.poll_next(cx);
+        }
+        this.in_flight.hold(false);
+        let piece = this.body.poll_next(cx);
+        if matches!(piece, Poll::Ready(Some(Ok(_)))) {
+            this.in_flight.hold(true);
+        }
+        piece
     }
 }

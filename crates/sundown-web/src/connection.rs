@@ -2,11 +2,18 @@
 //! response, and how far the server is with its end.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::metrics;
+use crate::pace::Pace;
 
 /// How far the server is with its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +31,9 @@ pub(crate) enum Stage {
 pub(crate) struct Connections {
     /// The server's name.
     pub(crate) server: Arc<str>,
+    pub(crate) pace: Arc<Pace>,
+    /// Cancelled when it drains; for others.
+    pub(crate) draining: CancellationToken,
     stage: AtomicU8,
     stage_changed: Notify,
     next_id: AtomicU64,
@@ -35,7 +45,11 @@ pub(crate) struct Connections {
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    /// How many requests came over it.
+    requests: AtomicUsize,
     in_flight: AtomicUsize,
+    /// Of those, how many wait for the client to open a window for more of their bodies.
+    held: AtomicUsize,
     has_served: AtomicBool,
     /// Something may still be on its way to the socket.
     is_dirty: AtomicBool,
@@ -48,9 +62,12 @@ pub(crate) struct Connection {
 }
 
 impl Connections {
-    pub(crate) fn new(server: &str) -> Arc<Self> {
+    pub(crate) fn new(server: &str, stall: Option<Duration>) -> Arc<Self> {
+        let pace = Pace::new(stall);
         Arc::new(Connections {
             server: server.into(),
+            draining: pace.token(),
+            pace,
             stage: AtomicU8::new(Stage::Open as u8),
             stage_changed: Notify::new(),
             next_id: AtomicU64::new(0),
@@ -95,7 +112,9 @@ impl Connections {
     pub(crate) fn enter(self: &Arc<Self>) -> OpenConnection {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let connection = Arc::new(Connection {
+            requests: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             has_served: AtomicBool::new(false),
             is_dirty: AtomicBool::new(false),
             is_upgraded: AtomicBool::new(false),
@@ -114,6 +133,13 @@ impl Connections {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// A client let the server wait for too long.
+    pub(crate) fn gives_up(&self, why: &str) -> io::Error {
+        metrics::given_up(&self.server);
+        debug!(server = %self.server, why, "a client was given up");
+        io::Error::new(io::ErrorKind::TimedOut, why)
+    }
+
     /// Waits until no connection is open.
     pub(crate) async fn all_closed(&self) {
         loop {
@@ -127,9 +153,24 @@ impl Connections {
 }
 
 impl Connection {
+    /// How many requests there have been.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_answering(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether all that it owes waits for the client to take more.
+    pub(crate) fn awaits_window(&self) -> bool {
+        self.is_answering()
+            && self.held.load(Ordering::Acquire) >= self.in_flight.load(Ordering::Acquire)
+    }
+
     /// Whether it owes nobody anything: no response, no byte of one.
     pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight.load(Ordering::Acquire) == 0 && !self.is_dirty()
+        !self.is_answering() && !self.is_dirty()
     }
 
     pub(crate) fn is_dirty(&self) -> bool {
@@ -200,6 +241,7 @@ impl Drop for OpenConnection {
 pub(crate) struct InFlight {
     connections: Arc<Connections>,
     pub(crate) connection: Option<Arc<Connection>>,
+    is_held: bool,
 }
 
 impl InFlight {
@@ -209,14 +251,33 @@ impl InFlight {
     ) -> Self {
         connections.in_flight.fetch_add(1, Ordering::Relaxed);
         if let Some(connection) = &connection {
+            connection.requests.fetch_add(1, Ordering::AcqRel);
             connection.in_flight.fetch_add(1, Ordering::AcqRel);
         }
-        InFlight { connections: connections.clone(), connection }
+        InFlight { connections: connections.clone(), connection, is_held: false }
+    }
+
+    /// Whether a piece of the body was handed out and no more was asked for: HTTP/2 asks again when
+    /// the client has opened its window for it.
+    pub(crate) fn hold(&mut self, is_held: bool) {
+        let Some(connection) = self.connection.as_ref().filter(|_| self.is_held != is_held) else {
+            return;
+        };
+        self.is_held = is_held;
+        if !is_held {
+            connection.held.fetch_sub(1, Ordering::AcqRel);
+            return;
+        }
+        connection.held.fetch_add(1, Ordering::AcqRel);
+        if self.connections.stage() == Stage::Draining && connection.awaits_window() {
+            connection.wake();
+        }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        self.hold(false);
         self.connections.in_flight.fetch_sub(1, Ordering::Relaxed);
         let Some(connection) = &self.connection else { return };
         // What was taken is not yet written: only the next complete flush makes it clean.

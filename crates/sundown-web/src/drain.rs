@@ -42,6 +42,7 @@ pub(crate) async fn drain(server: Running, deadline: Deadline) -> Result<(), Str
     let finish = async {
         server.handle.pause().await;
         sleep(HAND_OVER).await;
+        connections.pace.hurry(deadline.instant());
         connections.advance(Stage::Draining);
         // Closes the listener. What it answers a second later is nothing to wait for.
         drop(server.handle.stop(true));

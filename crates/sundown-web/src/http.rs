@@ -60,6 +60,7 @@ where
         .on_connect_ext(|io: &TrackedIo, extensions| {
             extensions.insert(io.connection());
             extensions.insert(io.server());
+            extensions.insert(io.token());
         })
         .expect(fn_service(move |request| ready(expect(request, limits))))
         .finish(tracked);
@@ -91,7 +92,7 @@ where
     }
     let is_h1 = request.version() < Version::HTTP_2;
     let refusal = limits.refuse(&request);
-    let upload = if refusal.is_none() { limits.bound(&mut request) } else { None };
+    let upload = if refusal.is_none() { limits.bound(&mut request, &connections) } else { None };
     let answer = refusal.map_or_else(|| Ok(service.call(request)), Err);
     async move {
         let mut response = match answer {
@@ -109,7 +110,7 @@ where
         if is_h1 && connections.stage() > Stage::Open && !is_upgrade {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
-        Ok(response.map_body(|_, body| TrackedBody::new(body, in_flight, upload)))
+        Ok(response.map_body(|_, body| TrackedBody::new(body, in_flight, upload, !is_h1)))
     }
 }
 

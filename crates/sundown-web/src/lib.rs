@@ -30,25 +30,32 @@
 //!    the load needs time to look away. That is what the phase `announce` is for.
 //! 2. **In `drain`**: no more connections are accepted. Idle ones are closed, HTTP/2 ones after a GOAWAY.
 //!    Requests being answered are answered to the last byte of their bodies; [event
-//!    streams](EventStream) end at an event boundary.
+//!    streams](EventStream) end at an event boundary. A client that lets the server wait meanwhile is
+//!    [given up](Server::stall_timeout) before the time is over.
 //! 3. **When the last connection is closed** the server is gone, and not at the next full second. What
 //!    is left at the deadline is cut, and the report says how many that were.
 //!
 //! HTTP/1 and HTTP/2 (with prior knowledge) share the port. Several servers may run in one process,
 //! each a [`Server`] with a name of its own.
+//!
+//! To whoever does not know this crate, a connection tells the drain by a `CancellationToken` of
+//! `tokio-util` among its [data](actix_web::HttpRequest::conn_data).
 
 mod accept;
 mod body;
 mod connection;
 mod drain;
 mod events;
+mod head;
 mod http;
 mod io;
 mod limits;
 mod metrics;
+mod pace;
 mod server;
 mod stall;
 mod upload;
+mod window;
 
 pub use events::{Draining, Event, EventStream};
 pub use server::{Server, WebError, WebServer, serve};

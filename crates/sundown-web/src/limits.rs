@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use actix_http::{HttpMessage as _, Payload, Request, Response};
 use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, UPGRADE};
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use actix_web::http::{Method, StatusCode, Version};
 
-use crate::connection::Connection;
-use crate::upload::{Bounded, Upload};
+use crate::connection::{Connection, Connections};
+use crate::upload::{Bounded, Measure, Upload};
 
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -41,25 +41,34 @@ impl Limits {
         Some(Response::new(StatusCode::PAYLOAD_TOO_LARGE))
     }
 
-    /// Bounds the body of a request, if it has one and that is not bounded anyway.
-    pub(crate) fn bound(&self, request: &mut Request) -> Option<Rc<Upload>> {
-        if matches!(request.payload(), Payload::None) || !self.has_effect(request) {
+    /// Bounds the body of a request, if it has one.
+    pub(crate) fn bound(
+        &self,
+        request: &mut Request,
+        connections: &Arc<Connections>,
+    ) -> Option<Rc<Upload>> {
+        if matches!(request.payload(), Payload::None) {
             return None;
         }
         let connection = request.conn_data::<Arc<Connection>>().cloned();
-        let upload = Rc::new(Upload::new(connection));
-        let body = request.take_payload();
-        let body = Bounded::new(body, self.body, self.stall, upload.clone());
+        let upload = Rc::new(Upload::new(connections.clone(), connection));
+        let measure = Measure { most: self.body, rest: ignored_length(request) };
+        let body = Bounded::new(request.take_payload(), measure, upload.clone());
         *request.payload() = Payload::Stream { payload: Box::pin(body) };
         Some(upload)
     }
+}
 
-    /// What says its length has no more than that: HTTP sees to it. Except where the request wants
-    /// another protocol: then its length is ignored, and everything is body.
-    fn has_effect(&self, request: &Request) -> bool {
-        let is_measured = length(request).is_some() && !request.headers().contains_key(UPGRADE);
-        self.stall.is_some() || (self.body.is_some() && !is_measured)
-    }
+/// The length of a body that actix takes for endless: to it everything is body that comes after a
+/// head with a word of a `WebSocket`. That is true of the head of one: a GET without a body.
+fn ignored_length(request: &Request) -> Option<u64> {
+    let mut upgrades = request.headers().get_all(UPGRADE).filter_map(|value| value.to_str().ok());
+    let is_ignored = request.version() < Version::HTTP_2
+        && upgrades.any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+        && !request.headers().contains_key(TRANSFER_ENCODING);
+    let length = length(request).unwrap_or(0);
+    let is_handshake = length == 0 && *request.method() == Method::GET;
+    (is_ignored && !is_handshake && *request.method() != Method::CONNECT).then_some(length)
 }
 
 fn length(request: &Request) -> Option<u64> {

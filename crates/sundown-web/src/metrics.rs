@@ -11,11 +11,15 @@ const IN_FLIGHT_AT_SIGNAL: &str = "sundown_in_flight_at_signal";
 /// Connections that were cut at the deadline.
 const FORCED_CLOSES: &str = "sundown_forced_closes_total";
 
+/// Clients that let the server wait for too long.
+const GIVEN_UP: &str = "sundown_clients_given_up_total";
+
 /// Tells the recorder what they mean. One that is installed later is not told.
 pub(crate) fn describe() {
     describe_counter!(AFTER_SIGNAL, "Requests that came after the shutdown had begun.");
     describe_gauge!(IN_FLIGHT_AT_SIGNAL, "Requests being answered when the shutdown began.");
     describe_counter!(FORCED_CLOSES, "Connections that were cut at the deadline.");
+    describe_counter!(GIVEN_UP, "Clients given up because they let the server wait too long.");
 }
 
 pub(crate) fn request_after_signal(server: &Arc<str>) {
@@ -25,6 +29,10 @@ pub(crate) fn request_after_signal(server: &Arc<str>) {
 pub(crate) fn in_flight_at_signal(server: &Arc<str>, count: usize) {
     gauge!(IN_FLIGHT_AT_SIGNAL, "server" => server.clone())
         .set(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+pub(crate) fn given_up(server: &Arc<str>) {
+    counter!(GIVEN_UP, "server" => server.clone()).increment(1);
 }
 
 pub(crate) fn forced_closes(server: &Arc<str>, count: usize) {

@@ -21,6 +21,9 @@ use crate::metrics;
 
 /// How long a client may take to send the head of its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than this nobody waits; so that no sum of times overflows.
+const LONGEST: Duration = Duration::from_secs(86_400 * 365);
+const MOST_WORKERS: usize = 512;
 
 /// Why a server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -91,9 +94,10 @@ impl Server {
         }
     }
 
-    /// How many threads serve; by default one for each core.
+    /// How many threads serve; by default one for each core. There is at least one, and there are
+    /// at most 512: actix takes no more.
     pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = Some(workers.max(1));
+        self.workers = Some(workers.clamp(1, MOST_WORKERS));
         self
     }
 
@@ -113,9 +117,11 @@ impl Server {
         self
     }
 
-    /// How long a client may take to send the head of its request; by default 5 s.
+    /// How long a client may take to send the head of a request, the first of its connection or a
+    /// later one, once it has begun it; by default 5 s. With HTTP/1 so long it has as well for the
+    /// rest of a body that nobody read.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.head = timeout;
+        self.limits.head = timeout.min(LONGEST);
         self
     }
 
@@ -133,7 +139,7 @@ impl Server {
         self
     }
 
-    /// How long a client may let the server wait; by default for ever.
+    /// How long a client may let the server wait; by default for ever, until it drains.
     ///
     /// A client is waited for when the application asks for more of a request's body and there is
     /// none, and when the client does not take what was written. It must move 1 KiB within so much
@@ -149,6 +155,13 @@ impl Server {
     /// count. A connection that was upgraded, as to a WebSocket, is the application's own. So is an
     /// HTTP/2 stream for which the client opens no window, as long as it takes what else is written:
     /// browsers pause a download so.
+    ///
+    /// While the server drains, the window is a quarter of what is left of the drain, if that is
+    /// shorter, and holds without this setting too: a client that does not move must not make the
+    /// stop fail. (Of little time it is a second, and at most half.) It holds then for what a client
+    /// takes through a WebSocket, and for the windows of an HTTP/2 connection of which nothing else
+    /// is waited for. How many clients were given up tells the metric
+    /// `sundown_clients_given_up_total`.
     ///
     /// With it an idle connection is kept for two windows, 5 s at the least: actix begins to count when
     /// an answer is encoded, and must not cut off a client that is still taking it.
@@ -193,7 +206,7 @@ impl Server {
             source,
         };
         let address = address.map_err(failed)?;
-        let connections = Connections::new(&self.name);
+        let connections = Connections::new(&self.name, self.limits.stall);
         let mut builder = actix_server::Server::build().disable_signals();
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
@@ -283,5 +296,19 @@ impl WebServer {
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.connections.open()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_workers_is_too_much_for_actix() {
+        for (wanted, workers) in [(0, 1), (8, 8), (512, 512), (513, 512), (usize::MAX, 512)] {
+            let server = Server::new("web").workers(wanted);
+            assert_eq!(server.workers, Some(workers));
+            let _ = actix_server::Server::build().workers(workers);
+        }
     }
 }

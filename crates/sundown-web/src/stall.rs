@@ -1,10 +1,14 @@
 //! When a client is too slow to be waited for: decided purely, with a thin clock around it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use crate::pace::Pace;
 
 /// What must move within a window, at the least. The end of a message ends the wait for it, so a
 /// shorter rest need only come.
@@ -14,9 +18,8 @@ const LONGEST: Duration = Duration::from_secs(86_400 * 365);
 
 /// How long one side of a connection was waited for, and what that brought. Only waiting counts:
 /// while nobody asks for anything, no time passes here.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Stall {
-    window: Duration,
     /// In this window, without the wait that lasts.
     waited: Duration,
     /// Since when it lasts.
@@ -25,15 +28,10 @@ struct Stall {
 }
 
 impl Stall {
-    fn new(window: Duration) -> Self {
-        let window = window.min(LONGEST);
-        Stall { window, waited: Duration::ZERO, since: None, moved: 0 }
-    }
-
     /// It is waited for, now if it was not already. Says when its time is over.
-    fn waits(&mut self, now: Instant) -> Instant {
+    fn waits(&mut self, now: Instant, window: Duration) -> Instant {
         let since = *self.since.get_or_insert(now);
-        since + self.window.saturating_sub(self.waited)
+        since + window.min(LONGEST).saturating_sub(self.waited)
     }
 
     /// It was waited for until then.
@@ -53,20 +51,25 @@ impl Stall {
 
     /// Nothing is wanted: what comes next has a window of its own.
     fn rests(&mut self) {
-        *self = Stall { waited: Duration::ZERO, since: None, moved: 0, ..*self };
+        *self = Stall::default();
     }
 }
 
 /// The same with a clock. It allocates when it first has to wait, and not before.
 #[derive(Debug)]
 pub(crate) struct Patience {
+    pace: Arc<Pace>,
     stall: Stall,
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Ends when another window holds.
+    hurries: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    is_hurried: bool,
 }
 
 impl Patience {
-    pub(crate) fn new(window: Duration) -> Self {
-        Patience { stall: Stall::new(window), alarm: None }
+    pub(crate) fn new(pace: Arc<Pace>) -> Self {
+        let stall = Stall::default();
+        Patience { pace, stall, alarm: None, hurries: None, is_hurried: false }
     }
 
     /// So much moved, and could since then; the clock is asked only at the end of a wait.
@@ -84,12 +87,27 @@ impl Patience {
 
     /// Waits, until the time is over in which something should have moved.
     pub(crate) fn poll_ends(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let end = self.stall.waits(Instant::now());
+        self.follow(cx);
+        let now = Instant::now();
+        let Some(window) = self.pace.window(now) else { return Poll::Pending };
+        let end = self.stall.waits(now, window);
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
         if alarm.deadline() != end {
             alarm.as_mut().reset(end);
         }
         alarm.as_mut().poll(cx)
+    }
+
+    /// The window of the drain begins with it, whatever was waited before.
+    fn follow(&mut self, cx: &mut Context<'_>) {
+        if self.is_hurried {
+            return;
+        }
+        let hurries = self.hurries.get_or_insert_with(|| Box::pin(self.pace.hurries()));
+        if hurries.as_mut().poll(cx).is_ready() {
+            (self.hurries, self.is_hurried) = (None, true);
+            self.stall.rests();
+        }
     }
 }
 
@@ -102,6 +120,10 @@ mod tests {
     use super::*;
 
     const WINDOW: Duration = Duration::from_secs(10);
+
+    fn patience() -> Patience {
+        Patience::new(Pace::new(Some(WINDOW)))
+    }
 
     /// How long a patience lasts from now.
     async fn lasts(patience: &mut Patience) -> Duration {
@@ -120,12 +142,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_sends_nothing_has_one_window() {
-        assert_eq!(lasts(&mut Patience::new(WINDOW)).await.as_secs(), 10);
+        assert_eq!(lasts(&mut patience()).await.as_secs(), 10);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_byte_now_and_then_buys_no_time() {
-        let mut patience = Patience::new(WINDOW);
+        let mut patience = patience();
         for _ in 0..3 {
             takes(&mut patience, 3, 1).await;
         }
@@ -134,7 +156,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_is_slow_and_fast_enough_goes_on_for_ever() {
-        let mut patience = Patience::new(WINDOW);
+        let mut patience = patience();
         for _ in 0..1000 {
             takes(&mut patience, 4, LEAST / 2).await;
         }
@@ -143,7 +165,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn time_in_which_nobody_waits_does_not_count() {
-        let mut patience = Patience::new(WINDOW);
+        let mut patience = patience();
         for _ in 0..9 {
             takes(&mut patience, 1, 1).await;
             advance(WINDOW * 5).await;
@@ -153,11 +175,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_came_long_before_it_was_asked_for_was_not_waited_for() {
-        let mut patience = Patience::new(WINDOW);
+        let mut patience = patience();
         takes(&mut patience, 1, 0).await;
         let came = Instant::now();
         takes(&mut patience, 1, 0).await;
-        patience.stall.waits(came);
+        patience.stall.waits(came, WINDOW);
         advance(WINDOW * 5).await;
         patience.moved(1, || came);
         assert_eq!(lasts(&mut patience).await.as_secs(), 8);
@@ -165,7 +187,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_rest_that_was_taken_leaves_the_next_message_its_window() {
-        let mut patience = Patience::new(WINDOW);
+        let mut patience = patience();
         takes(&mut patience, 9, 1).await;
         patience.rests();
         assert_eq!(lasts(&mut patience).await.as_secs(), 10);
@@ -173,6 +195,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_longest_window_overflows_nothing() {
-        takes(&mut Patience::new(Duration::MAX), 1, 1).await;
+        takes(&mut Patience::new(Pace::new(Some(Duration::MAX))), 1, 1).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_waited_for_when_the_drain_begins_has_the_window_of_the_drain() {
+        for stall in [None, Some(WINDOW)] {
+            let pace = Pace::new(stall);
+            let mut patience = Patience::new(pace.clone());
+            takes(&mut patience, 9, 1).await;
+            let hurry = async {
+                advance(WINDOW / 20).await;
+                pace.hurry(Instant::now() + WINDOW * 2);
+            };
+            let (lasted, ()) = tokio::join!(lasts(&mut patience), hurry);
+            assert_eq!(lasted.as_millis(), 5500);
+        }
     }
 }

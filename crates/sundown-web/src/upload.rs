@@ -2,13 +2,11 @@
 //! wait for it.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
 
 use actix_http::Payload;
 use actix_http::error::PayloadError;
@@ -17,11 +15,12 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::Instant;
 
-use crate::connection::{Connection, locked};
+use crate::connection::{Connection, Connections, locked};
 use crate::stall::Patience;
 
 /// What a body and its answer know of each other.
 pub(crate) struct Upload {
+    connections: Arc<Connections>,
     connection: Option<Arc<Connection>>,
     is_unbounded: Cell<bool>,
     has_stalled: Cell<bool>,
@@ -31,8 +30,9 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub(crate) fn new(connection: Option<Arc<Connection>>) -> Self {
+    pub(crate) fn new(connections: Arc<Connections>, connection: Option<Arc<Connection>>) -> Self {
         Upload {
+            connections,
             connection,
             is_unbounded: Cell::new(false),
             has_stalled: Cell::new(false),
@@ -62,50 +62,58 @@ impl Upload {
 /// The body as the application reads it.
 pub(crate) struct Bounded {
     body: Payload,
-    /// How many bytes more it may have.
-    left: Option<u64>,
-    clock: Option<Clock>,
-    upload: Rc<Upload>,
-}
-
-struct Clock {
+    measure: Measure,
     patience: Patience,
     arrival: Arc<Arrival>,
     waker: Waker,
+    upload: Rc<Upload>,
+}
+
+/// How much more of a body there may be.
+pub(crate) struct Measure {
+    /// The most that is borne.
+    pub(crate) most: Option<u64>,
+    /// All there is of it, where nobody else sees to that.
+    pub(crate) rest: Option<u64>,
+}
+
+impl Measure {
+    /// What of a chunk is of the body; `None` if that is too much.
+    fn take(&mut self, mut chunk: Bytes) -> Option<Bytes> {
+        if let Some(rest) = &mut self.rest {
+            chunk.truncate(usize::try_from(*rest).unwrap_or(usize::MAX));
+            *rest -= chunk.len() as u64;
+        }
+        if let Some(most) = &mut self.most {
+            *most = most.checked_sub(chunk.len() as u64)?;
+        }
+        Some(chunk)
+    }
 }
 
 impl Bounded {
-    pub(crate) fn new(
-        body: Payload,
-        most: Option<u64>,
-        stall: Option<Duration>,
-        upload: Rc<Upload>,
-    ) -> Self {
-        let clock = stall.map(|window| {
-            let arrival = Arc::new(Arrival::default());
-            let waker = Waker::from(arrival.clone());
-            Clock { patience: Patience::new(window), arrival, waker }
-        });
-        Bounded { body, left: most, clock, upload }
+    pub(crate) fn new(body: Payload, measure: Measure, upload: Rc<Upload>) -> Self {
+        let patience = Patience::new(upload.connections.pace.clone());
+        let arrival = Arc::new(Arrival::default());
+        let waker = Waker::from(arrival.clone());
+        Bounded { body, measure, patience, arrival, waker, upload }
     }
 
     /// What the client has sent, or that it has had its time.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
-        let body = Pin::new(&mut self.body);
-        let Some(clock) = &mut self.clock else { return body.poll_next(cx) };
-        let came = clock.arrival.is_awaited_by(cx.waker());
-        let polled = body.poll_next(&mut Context::from_waker(&clock.waker));
+        let came = self.arrival.is_awaited_by(cx.waker());
+        let polled = Pin::new(&mut self.body).poll_next(&mut Context::from_waker(&self.waker));
         match &polled {
             Poll::Ready(Some(Ok(chunk))) => {
-                clock.patience.moved(chunk.len(), || came.unwrap_or_else(Instant::now));
+                self.patience.moved(chunk.len(), || came.unwrap_or_else(Instant::now));
             }
             Poll::Ready(_) => {}
             Poll::Pending if self.upload.is_unbounded.get() => {}
             Poll::Pending => {
-                if clock.patience.poll_ends(cx).is_ready() {
+                if self.patience.poll_ends(cx).is_ready() {
                     self.upload.has_stalled.set(true);
-                    let what = "the client stopped sending its request";
-                    let error = io::Error::new(io::ErrorKind::TimedOut, what);
+                    let why = "the client stopped sending its request";
+                    let error = self.upload.connections.gives_up(why);
                     return Poll::Ready(Some(Err(PayloadError::Io(error))));
                 }
             }
@@ -113,14 +121,23 @@ impl Bounded {
         polled
     }
 
-    /// Whether so many bytes more are not too many.
-    fn bears(&mut self, bytes: usize) -> bool {
+    /// The same within its measure.
+    fn poll_measured(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         if self.upload.is_unbounded.get() {
-            return true;
+            return self.poll_body(cx);
         }
-        let Some(left) = &mut self.left else { return true };
-        let rest = u64::try_from(bytes).ok().and_then(|bytes| left.checked_sub(bytes));
-        rest.inspect(|rest| *left = *rest).is_some()
+        if self.measure.rest == Some(0) {
+            self.leave();
+            return Poll::Ready(None);
+        }
+        self.poll_body(cx).map(|polled| match polled? {
+            Ok(chunk) => Some(self.measure.take(chunk).ok_or(PayloadError::Overflow)),
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    fn leave(&mut self) {
+        self.upload.leave(mem::replace(&mut self.body, Payload::None));
     }
 }
 
@@ -129,18 +146,14 @@ impl Stream for Bounded {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let polled = match this.poll_body(cx) {
-            Poll::Ready(Some(Ok(chunk))) if !this.bears(chunk.len()) => {
-                Poll::Ready(Some(Err(PayloadError::Overflow)))
-            }
-            polled => polled,
-        };
+        if matches!(this.body, Payload::None) {
+            return Poll::Ready(None);
+        }
+        let polled = this.poll_measured(cx);
         match &polled {
             // Its end.
             Poll::Ready(None) => this.body = Payload::None,
-            Poll::Ready(Some(Err(_))) => {
-                this.upload.leave(mem::replace(&mut this.body, Payload::None));
-            }
+            Poll::Ready(Some(Err(_))) => this.leave(),
             Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
         }
         polled
@@ -149,9 +162,8 @@ impl Stream for Bounded {
 
 impl Drop for Bounded {
     fn drop(&mut self) {
-        let body = mem::replace(&mut self.body, Payload::None);
-        if !matches!(body, Payload::None) && !self.upload.is_unbounded.get() {
-            self.upload.leave(body);
+        if !matches!(self.body, Payload::None) && !self.upload.is_unbounded.get() {
+            self.leave();
         }
     }
 }

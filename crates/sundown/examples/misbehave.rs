@@ -137,7 +137,11 @@ fn say(line: &str) {
 }
 
 fn main() -> Exit {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .init();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = runtime.map_err(BoxError::from).map(|runtime| runtime.block_on(serve()));

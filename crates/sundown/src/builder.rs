@@ -14,7 +14,7 @@ use crate::plan::{
     DEFAULT_CAP, KUBERNETES_ANNOUNCE, LONGEST, Plan, PlanError, PlannedPhase, at_most_a_year,
 };
 use crate::run::Run;
-use crate::saved::ReportFile;
+use crate::saved::{ReportFile, Unusable};
 use crate::telling;
 use crate::{Coordinator, Phase, Signal};
 
@@ -94,9 +94,25 @@ pub enum BuildError {
         /// Why not.
         source: io::Error,
     },
+    /// Another process that is alive keeps its report there.
+    #[error(
+        "the shutdown report in {path} belongs to {holder}, which is alive (one process per file: \
+         choose another `report_path`, or stop that one first)", path = path.display(),
+        holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+    )]
+    ReportTaken {
+        /// Where.
+        path: PathBuf,
+        /// Which process, if it is known.
+        pid: Option<u32>,
+    },
 }
 
 impl Builder {
+    /// How long is announced in Kubernetes unless [`announce`](Self::announce) says otherwise:
+    /// endpoints need that long to be withdrawn.
+    pub const ANNOUNCE_IN_KUBERNETES: Duration = KUBERNETES_ANNOUNCE;
+
     /// The time the whole plan has, from the cause to the end, whatever the environment says. By
     /// default it is `GRACEFUL_SHUTDOWN_TIMEOUT` seconds, else the
     /// [`default_cap`](Self::default_cap), else 600 s. In Kubernetes it must fit, with the
@@ -118,6 +134,12 @@ impl Builder {
     pub fn announce(mut self, announce: Duration) -> Self {
         self.announce = Some(announce);
         self
+    }
+
+    /// What is kept back of a cap for the last words: report, alerts. The fixed budgets and this
+    /// must be less than the cap.
+    pub fn reserve_of(cap: Duration) -> Duration {
+        crate::plan::reserve_of(cap)
     }
 
     /// Gives a phase a fixed budget. `flush` and `release` have 5 s each by default.
@@ -160,9 +182,10 @@ impl Builder {
         self
     }
 
-    /// Keeps the report in this file, one process per file, from the first
-    /// [`check`](Coordinator::check) that succeeds on, or from [`run`](Coordinator::run). The next process finds it as [`previous_report`](Coordinator::previous_report), and finds out
-    /// when there should be one and is not.
+    /// Keeps the report in this file, from the first [`check`](Coordinator::check) that succeeds on,
+    /// or from [`run`](Coordinator::run). The next process finds it as
+    /// [`previous_report`](Coordinator::previous_report), and finds out when there should be one and
+    /// is not. One process per file: a file of the same name that ends in `.lock` says whose it is.
     pub fn report_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.report_path = Some(path.into());
         self
@@ -189,7 +212,8 @@ impl Builder {
     /// # Errors
     ///
     /// Budgets that exceed the cap, phases that do not exist or exist twice, an environment
-    /// variable that makes no sense, a report file that cannot be written.
+    /// variable that makes no sense, a report file that cannot be written or that another process
+    /// keeps.
     pub fn build(self) -> Result<Arc<Coordinator>, BuildError> {
         let plan = self.plan()?;
         let linger = self.linger.unwrap_or(DEFAULT_LINGER);
@@ -198,7 +222,10 @@ impl Builder {
             None => (None, None),
             Some(path) => ReportFile::open(path.clone())
                 .map(|(file, previous)| (Some(file), previous))
-                .map_err(|source| BuildError::ReportPath { path, source })?,
+                .map_err(|unusable| match unusable {
+                    Unusable::Taken(pid) => BuildError::ReportTaken { path, pid },
+                    Unusable::Io(source) => BuildError::ReportPath { path, source },
+                })?,
         };
         if let Some(previous) = &previous {
             telling::previous(&previous.report);

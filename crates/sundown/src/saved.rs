@@ -1,7 +1,7 @@
 //! What outlives the process: its report for the next one, and one line for Kubernetes.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,27 @@ use crate::report::{Process, Verdict};
 /// The file that the report is kept in.
 ///
 /// While a process runs it holds a report that says `running`. Whoever finds that one knows that
-/// its writer ended without a last word.
+/// its writer ended without a last word. That holds for one process per file: the lock is on a
+/// companion beside it, because the report itself is replaced by rename.
 #[derive(Debug)]
 pub(crate) struct ReportFile {
     path: PathBuf,
+    /// Held as long as this is; the kernel gives it back however the process ends.
+    _lock: File,
+}
+
+/// Why a report cannot be kept in a file.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    /// A process that is alive keeps its own there; its id, if it says so.
+    Taken(Option<u32>),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Unusable {
+    fn from(error: io::Error) -> Self {
+        Unusable::Io(error)
+    }
 }
 
 /// The report of the process before this one.
@@ -28,25 +45,24 @@ impl ReportFile {
     /// Reads what the last process left, and makes sure that there is room for a successor. The
     /// file itself stays as it is until [`write`](Self::write): a start that fails destroys
     /// nothing.
-    pub(crate) fn open(path: PathBuf) -> io::Result<(Self, Option<Previous>)> {
-        let report = match fs::metadata(&path) {
+    pub(crate) fn open(path: PathBuf) -> Result<(Self, Option<Previous>), Unusable> {
+        if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(not_regular().into());
+        }
+        let lock = lock(&path)?;
+        let report = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-            Ok(metadata) if !metadata.is_file() => {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-            }
-            Ok(_) => Some(as_previous(&fs::read(&path)?)),
+            Err(error) => return Err(error.into()),
+            Ok(bytes) => Some(as_previous(&bytes)),
         };
-        let file = ReportFile { path };
+        let file = ReportFile { path, _lock: lock };
         fs::write(file.temporary(), Report::running().to_json())?;
         fs::remove_file(file.temporary())?;
         Ok((file, report.map(|report| Previous { report })))
     }
 
     fn temporary(&self) -> PathBuf {
-        let mut temporary = OsString::from(&self.path);
-        temporary.push(format!(".{}.tmp", std::process::id()));
-        temporary.into()
+        beside(&self.path, &format!(".{}.tmp", std::process::id()))
     }
 
     /// Replaces the report in one step: a reader finds the old one or the new one.
@@ -63,6 +79,37 @@ impl ReportFile {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
+}
+
+/// Locks the companion of a report file, and leaves this process's id in it for whoever comes in
+/// vain. It stays behind: to remove it would let two processes lock two files of one name.
+fn lock(path: &Path) -> Result<File, Unusable> {
+    let companion = beside(path, ".lock");
+    let mut options = OpenOptions::new();
+    let mut file = options.read(true).write(true).create(true).truncate(false).open(&companion)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(&companion).unwrap_or_default();
+            return Err(Unusable::Taken(holder.trim().parse().ok()));
+        }
+        // Where nothing can be locked, nobody can be kept out.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    file.set_len(0)?;
+    file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
+    Ok(file)
 }
 
 /// A report that still says `running`, or is no report, is that of a process that was lost.

@@ -27,6 +27,12 @@ pub(crate) fn waiter_span(shutdown: &Span, name: &str) -> Span {
     span(|| info_span!(parent: shutdown, "waiter", name))
 }
 
+/// A time as a field of a log event; its name says the unit.
+fn ms(time: Duration) -> u64 {
+    let rounded = time.saturating_add(Duration::from_micros(500));
+    u64::try_from(rounded.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn span(make: impl FnOnce() -> Span) -> Span {
     catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| Span::none())
 }
@@ -34,7 +40,7 @@ fn span(make: impl FnOnce() -> Span) -> Span {
 pub(crate) fn began(cause: &Cause, cap: Duration) {
     quietly(|| {
         metrics::began();
-        info!(%cause, ?cap, "shutting down");
+        info!(%cause, cap_ms = ms(cap), "shutting down");
     });
 }
 
@@ -43,29 +49,30 @@ pub(crate) fn escalated() {
 }
 
 pub(crate) fn phase_begins(phase: &Phase, budget: Duration) {
-    quietly(|| info!(%phase, ?budget, "phase begins"));
+    quietly(|| info!(%phase, budget_ms = ms(budget), "phase begins"));
 }
 
 pub(crate) fn phase_ended(phase: &Phase, took: Duration) {
     quietly(|| {
         metrics::phase_ended(phase.name(), took);
-        debug!(%phase, ?took, "phase ended");
+        debug!(%phase, took_ms = ms(took), "phase ended");
     });
 }
 
 pub(crate) fn waiter_ended(phase: &str, waiter: &WaiterReport, outcome: Outcome) {
     let took = waiter.start.zip(waiter.end).map(|(start, end)| end.saturating_sub(start));
     let (name, detail) = (&waiter.name, waiter.detail.as_deref());
+    let took_ms = took.map(ms);
     quietly(|| {
         metrics::waiter_ended(phase, name, outcome, took);
         match outcome {
-            Outcome::Done => debug!(phase, waiter = %name, ?took, "done"),
+            Outcome::Done => debug!(phase, waiter = %name, took_ms, "done"),
             Outcome::Recovered => {
-                warn!(phase, waiter = %name, ?took, detail, "recovered by its fallback");
+                warn!(phase, waiter = %name, took_ms, detail, "recovered by its fallback");
             }
             Outcome::Skipped => warn!(phase, waiter = %name, detail, "skipped"),
             Outcome::Failed | Outcome::Panicked | Outcome::TimedOut | Outcome::Aborted => {
-                error!(phase, waiter = %name, %outcome, ?took, detail, "did not end well");
+                error!(phase, waiter = %name, %outcome, took_ms, detail, "did not end well");
             }
         }
     });
@@ -74,13 +81,15 @@ pub(crate) fn waiter_ended(phase: &str, waiter: &WaiterReport, outcome: Outcome)
 pub(crate) fn still_stopping(phase: &Phase, mark: &Mark, left: Duration) {
     let percent = mark.percent;
     for (waiter, running) in &mark.blocking {
-        quietly(|| warn!(%phase, percent, %waiter, ?running, ?left, "still stopping"));
+        let (running_ms, left_ms) = (ms(*running), ms(left));
+        quietly(|| warn!(%phase, percent, %waiter, running_ms, left_ms, "still stopping"));
     }
 }
 
 pub(crate) fn still_running(phase: &Phase, work: &[StillRunning]) {
     for StillRunning { name, age, on_thread } in work.iter().take(NAMED) {
-        quietly(|| warn!(%phase, work = %name, ?age, on_thread, "still running"));
+        let age_ms = ms(*age);
+        quietly(|| warn!(%phase, work = %name, age_ms, on_thread, "still running"));
     }
 }
 
@@ -93,14 +102,15 @@ pub(crate) fn refused(error: &PlanError) {
 }
 
 pub(crate) fn ended(report: &Report) {
-    let (verdict, exit_code, elapsed) = (report.verdict.name(), report.exit_code, report.elapsed);
+    let (verdict, exit_code) = (report.verdict.name(), report.exit_code);
+    let elapsed_ms = ms(report.elapsed);
     quietly(|| match report.verdict {
-        Verdict::Clean => info!(verdict, exit_code, ?elapsed, "shutdown ended"),
+        Verdict::Clean => info!(verdict, exit_code, elapsed_ms, "shutdown ended"),
         Verdict::Running
         | Verdict::Failed
         | Verdict::Forced { .. }
         | Verdict::Refused { .. }
-        | Verdict::Lost => error!(verdict, exit_code, ?elapsed, "shutdown ended"),
+        | Verdict::Lost => error!(verdict, exit_code, elapsed_ms, "shutdown ended"),
     });
 }
 

@@ -98,14 +98,33 @@ async fn the_last_values_are_left_in_their_file_in_one_step() {
 async fn last_values_that_cannot_be_written_are_reported_and_the_duration_is_there_all_the_same() {
     let scratch = Scratch::new("unwritable");
     let path = scratch.0.join("missing/shop.prom");
+    fs::create_dir(scratch.0.join("missing")).unwrap();
     let coordinator = coordinator();
     let settings = standalone().last_values(&path);
     let metrics = MetricsService::start(coordinator.clone(), settings).unwrap();
+    fs::remove_dir(scratch.0.join("missing")).unwrap();
     let report = stop(&coordinator).await;
     let last = report.waiter(MetricsService::LAST).unwrap();
     assert_eq!(last.outcome, Some(Outcome::Failed));
     assert!(last.detail.as_ref().unwrap().contains("missing/shop.prom"), "{last:?}");
     assert_eq!(scrape(&metrics).value(&format!("{DURATION}_count")), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_where_the_last_values_cannot_be_left_is_refused_at_the_start() {
+    let scratch = Scratch::new("refused");
+    fs::write(scratch.0.join("file"), "").unwrap();
+    for place in ["missing/shop.prom", "file/shop.prom", "."] {
+        let path = scratch.0.join(place);
+        let coordinator = coordinator();
+        let error = MetricsService::start(coordinator.clone(), standalone().last_values(&path));
+        let error = error.unwrap_err().to_string();
+        let begins = format!("cannot leave the last metrics in {}: ", path.display());
+        assert!(error.starts_with(&begins) && error.ends_with("writable)"), "{error}");
+        let report = stop(&coordinator).await;
+        assert!(report.waiter(MetricsService::NAME).is_none(), "nothing was registered");
+    }
+    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1, "nothing is left behind");
 }
 
 #[tokio::test(start_paused = true)]

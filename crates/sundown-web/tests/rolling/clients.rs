@@ -113,7 +113,9 @@ fn events(port: u16, is_over: &AtomicBool, tally: &mut Tally) -> io::Result<()> 
     let mut last = String::new();
     while !is_over.load(Ordering::SeqCst) {
         let Some(chunk) = connection.chunk()? else {
-            return if last.starts_with("retry: ") {
+            // What comes at once may be put into one chunk on its way.
+            let goodbye = last.trim_end().rsplit("\n\n").next();
+            return if goodbye.is_some_and(|word| word.starts_with("retry: ")) {
                 Ok(())
             } else {
                 Err(io::Error::other(format!("the stream broke off after {last:?}")))

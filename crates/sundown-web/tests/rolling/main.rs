@@ -91,7 +91,8 @@ fn free_ports<const N: usize>() -> [u16; N] {
 fn haproxy(front: u16, [a, b]: [u16; 2]) -> String {
     format!(
         "defaults\n  mode http\n  timeout connect 1s\n  timeout client 30s\n  timeout server 30s\n  \
-         retries 0\n  option httpchk GET /readyz\n  default-server check inter 50ms fall 1 rise 1\n\
+         timeout check 1s\n  retries 0\n  option httpchk GET /readyz\n  \
+         default-server check inter 50ms fall 1 rise 1\n\
          frontend front\n  bind 127.0.0.1:{front}\n  default_backend back\n\
          backend back\n  balance roundrobin\n  server a 127.0.0.1:{a}\n  server b 127.0.0.1:{b}\n"
     )

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod drain;
+mod given_up;
+mod heads;
 mod hostile;
 mod large;
 mod slow;
@@ -66,6 +68,7 @@ fn start_server(announce: Duration, server: Server) -> Service {
             .route("/panic-mid-body", web::get().to(hostile::panics_mid_body))
             .route("/raw", web::post().to(large::raw))
             .route("/deaf", web::post().to(hello))
+            .route("/some", web::get().to(given_up::some))
             .route("/huge", web::get().to(slow::huge))
             .route("/quiet", web::get().to(slow::quiet))
             .route("/busy", web::post().to(slow::busy))

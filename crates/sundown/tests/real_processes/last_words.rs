@@ -91,6 +91,21 @@ fn a_wrong_start_is_exit_code_2_and_names_the_culprit() {
 }
 
 #[test]
+fn a_report_file_belongs_to_one_living_process() {
+    let scratch = Scratch::new("shared");
+    let first = start(scratch.misbehave(""));
+    let second = scratch.misbehave("").spawn().unwrap().wait(PATIENCE).unwrap();
+    assert_eq!(second.code, Some(2), "{}", second.stderr);
+    let holder = format!("belongs to process {}, which is alive", first.id());
+    assert!(second.stderr.contains(&holder), "{}", second.stderr);
+    assert!(!second.stderr.contains("lost"), "the first is not lost: {}", second.stderr);
+    assert_eq!(stop(first, Signal::Kill).code, None);
+    let third = start(scratch.misbehave(""));
+    let exit = stop(third, Signal::Term);
+    assert!(exit.stdout.contains("previous: lost"), "a killed one holds nothing: {}", exit.stdout);
+}
+
+#[test]
 fn a_report_that_cannot_be_saved_changes_nothing_else() {
     let scratch = Scratch::new("unsaved");
     let process = start(scratch.misbehave(""));
