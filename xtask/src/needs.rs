@@ -39,6 +39,18 @@ const NEEDS: &[Need] = &[
         install: "apt-get install -y haproxy",
         package: Some("haproxy"),
     },
+    Need {
+        tool: "PostgreSQL",
+        probe: &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb || command -v initdb"],
+        install: "apt-get install -y postgresql",
+        package: Some("postgresql"),
+    },
+    Need {
+        tool: "pgbouncer",
+        probe: &["sh", "-c", "PATH=$PATH:/usr/sbin command -v pgbouncer"],
+        install: "apt-get install -y pgbouncer",
+        package: Some("pgbouncer"),
+    },
 ];
 
 /// Installs what can be installed, and says in one sentence what else is missing and how to get it,

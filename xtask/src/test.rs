@@ -73,15 +73,21 @@ fn checks(full: bool) -> Vec<Check> {
         Check::Succeeds(Step::cargo("fmt", "fmt --all --check")),
         Check::Succeeds(Step::cargo(
             "clippy",
-            "clippy --workspace --all-targets --locked -- -D warnings",
+            "clippy --workspace --all-targets --all-features --locked -- -D warnings",
         )),
         Check::Tidy,
-        Check::Succeeds(Step::cargo("examples", "build --workspace --examples --locked")),
+        Check::Succeeds(Step::cargo(
+            "examples",
+            "build --workspace --examples --all-features --locked",
+        )),
         Check::RunsTests(test(Step::cargo(
             "tests",
-            "test --workspace --lib --bins --tests --locked",
+            "test --workspace --lib --bins --tests --all-features --locked",
         ))),
-        Check::RunsTests(test(Step::cargo("doctests", "test --workspace --doc --locked"))),
+        Check::RunsTests(test(Step::cargo(
+            "doctests",
+            "test --workspace --doc --all-features --locked",
+        ))),
         Check::RunsTests(test(Step::cargo("loom", loom).flags("RUSTFLAGS", "--cfg sundown_loom"))),
         Check::Succeeds(docs::step()),
     ]

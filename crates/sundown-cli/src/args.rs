@@ -1,8 +1,10 @@
 //! What can be said on the command line.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use crate::config::{CONFIG_VARIABLE, Flag, Key, flags_help};
+use crate::client;
+use crate::config::{Flag, Key, flags_help};
 use crate::demo::Options;
 
 #[derive(Debug, PartialEq)]
@@ -11,6 +13,7 @@ pub(crate) enum Command {
     Plan(Given, PlanForm),
     Config(Given),
     Demo(Options),
+    Tasks(Vec<String>),
     Help(String),
     Version,
 }
@@ -35,6 +38,7 @@ sundown stops Rust services without losing anything.
 Usage: sundown COMMAND [flags]
 
   serve     serves until it is told to stop, and then stops without losing anything
+  tasks     hands tasks in to a service that runs, looks at them, and ends them
   plan      checks the configuration, and shows the plan of the stop with its sum
   config    shows the configuration in force, and where each value came from
   demo      an order desk under load is stopped, and accounts for every order it accepted
@@ -74,10 +78,11 @@ Usage: sundown config [flags]
 ";
 
 /// Reads the arguments, without the program's name.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, String> {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut arguments = arguments.into_iter();
     let Some(command) = arguments.next() else { return Ok(Command::Help(HELP.to_owned())) };
-    let rest: Vec<String> = arguments.collect();
+    let command = text(command)?;
+    let rest: Vec<OsString> = arguments.collect();
     let wants_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
     let configuring = |about: &str| Command::Help(format!("{about}{CONFIGURING}{}", flags_help()));
     match command.as_str() {
@@ -87,26 +92,27 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Comma
         "plan" if wants_help => Ok(configuring(PLAN)),
         "config" if wants_help => Ok(configuring(CONFIG)),
         "demo" if wants_help => Ok(Command::Help(Options::HELP.to_owned())),
-        "serve" => Ok(Command::Serve(given(rest, |_| None)?)),
-        "config" => Ok(Command::Config(given(rest, |_| None)?)),
+        "serve" => Ok(Command::Serve(given(rest, |_, _| None)?)),
+        "config" => Ok(Command::Config(given(rest, |_, _| None)?)),
         "plan" => plan(rest),
-        "demo" => Options::parse(rest).map(Command::Demo),
+        "tasks" if wants_help => Ok(Command::Help(client::HELP.to_owned())),
+        "tasks" => Ok(Command::Tasks(texts(rest)?)),
+        "demo" => Options::parse(texts(rest)?).map(Command::Demo),
         unknown => Err(format!("unknown command `{unknown}` (see sundown help)")),
     }
 }
 
-fn plan(arguments: Vec<String>) -> Result<Command, String> {
+fn plan(arguments: Vec<OsString>) -> Result<Command, String> {
     let mut form = PlanForm::default();
-    let given = given(arguments, |(name, value)| match (name, value) {
-        ("--json", None) => {
-            form.json = true;
-            Some(Ok(()))
-        }
-        ("--svg", Some(path)) => {
-            form.svg = Some(path.into());
-            Some(Ok(()))
-        }
-        ("--svg", None) => Some(Err("--svg takes a file, and none came".to_owned())),
+    let given = given(arguments, |name, value| match name {
+        "--json" => Some(match value {
+            Some(_) => Err("--json takes no value".to_owned()),
+            None => {
+                form.json = true;
+                Ok(())
+            }
+        }),
+        "--svg" => Some(file(name, value).map(|path| form.svg = Some(path))),
         _ => None,
     })?;
     Ok(Command::Plan(given, form))
@@ -114,29 +120,84 @@ fn plan(arguments: Vec<String>) -> Result<Command, String> {
 
 /// Reads the flags that configure; those that `own` knows are the command's.
 fn given(
-    arguments: Vec<String>,
-    mut own: impl FnMut((&str, Option<&str>)) -> Option<Result<(), String>>,
+    arguments: Vec<OsString>,
+    mut own: impl FnMut(&str, Option<&OsStr>) -> Option<Result<(), String>>,
 ) -> Result<Given, String> {
     let mut given = Given::default();
+    let mut switch = None;
     let mut arguments = arguments.into_iter().peekable();
     while let Some(argument) = arguments.next() {
-        if !argument.starts_with("--") {
-            return Err(format!("`{argument}` is no flag (see sundown help)"));
+        if !is_flag(&argument) {
+            return Err(stray(&argument, switch.as_deref()));
         }
-        let (name, value) = match argument.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None if stands_alone(&argument) => (argument, None),
-            None => (argument, arguments.next_if(|next| !next.starts_with("--"))),
+        let (name, value) = split(argument)?;
+        let stands_alone = stands_alone(&name);
+        let value = if value.is_some() || stands_alone {
+            value
+        } else {
+            arguments.next_if(|next| !is_flag(next))
         };
-        if let Some(result) = own((&name, value.as_deref())) {
+        if let Some(result) = own(&name, value.as_deref()) {
             result?;
         } else if name == "--config" {
-            given.file = Some(value.ok_or("--config takes a file, and none came")?.into());
+            given.file = Some(file(&name, value.as_deref())?);
         } else {
-            given.flags.push((name, value));
+            given.flags.push((name.clone(), value.map(text).transpose()?));
         }
+        switch = stands_alone.then_some(name);
     }
     Ok(given)
+}
+
+/// What to say to an argument that belongs to nothing.
+fn stray(argument: &OsStr, switch: Option<&str>) -> String {
+    let argument = argument.display();
+    match switch {
+        Some("--json") | None => format!("`{argument}` is no flag (see sundown help)"),
+        Some(switch) => format!("`{argument}` is no flag (a value of it is {switch}={argument})"),
+    }
+}
+
+fn is_flag(argument: &OsStr) -> bool {
+    argument.as_encoded_bytes().starts_with(b"--")
+}
+
+/// A flag's name, and what stands behind its equals sign.
+fn split(argument: OsString) -> Result<(String, Option<OsString>), String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        let bytes = argument.as_bytes();
+        if let Some(at) = bytes.iter().position(|byte| *byte == b'=') {
+            let value = OsStr::from_bytes(&bytes[at + 1..]).to_owned();
+            return Ok((text(OsStr::from_bytes(&bytes[..at]).to_owned())?, Some(value)));
+        }
+    }
+    let argument = text(argument)?;
+    Ok(match argument.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.into())),
+        None => (argument, None),
+    })
+}
+
+/// A flag that takes a path, which may be any sequence of bytes.
+fn file(name: &str, value: Option<&OsStr>) -> Result<PathBuf, String> {
+    let value = value.filter(|value| !value.is_empty());
+    value.map(PathBuf::from).ok_or_else(|| format!("{name} takes a file, and none came"))
+}
+
+fn texts(arguments: Vec<OsString>) -> Result<Vec<String>, String> {
+    arguments.into_iter().map(text).collect()
+}
+
+fn text(argument: OsString) -> Result<String, String> {
+    let refused = |argument: OsString| {
+        format!(
+            "the argument `{}` is not UTF-8 (only --config and --svg take such a path)",
+            argument.display()
+        )
+    };
+    argument.into_string().map_err(refused)
 }
 
 /// Whether what follows is no value of it.
@@ -144,20 +205,12 @@ fn stands_alone(flag: &str) -> bool {
     flag == "--json" || Key::all().any(|key| key.is_switch && key.flag() == flag)
 }
 
-impl Given {
-    /// The file that was named, by flag or in the environment.
-    pub(crate) fn file(&self) -> Option<PathBuf> {
-        let named = || std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from);
-        self.file.clone().or_else(named)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parsed(line: &str) -> Result<Command, String> {
-        parse(line.split_whitespace().map(str::to_owned))
+        parse(line.split_whitespace().map(OsString::from))
     }
 
     #[test]
@@ -180,7 +233,9 @@ mod tests {
 
     #[test]
     fn help_is_there_for_every_command() {
-        for command in ["help", "serve --help", "plan -h", "config --help", "demo --help", ""] {
+        for command in
+            ["help", "serve --help", "plan -h", "config --help", "demo --help", "tasks --help", ""]
+        {
             let Ok(Command::Help(text)) = parsed(command) else { panic!("{command}") };
             assert!(text.contains("Usage: sundown"), "{command}: {text}");
         }
@@ -192,11 +247,40 @@ mod tests {
             ("sreve", "unknown command `sreve`"),
             ("serve now", "`now` is no flag"),
             ("serve --config", "--config takes a file, and none came"),
+            ("serve --config=", "--config takes a file, and none came"),
             ("plan --svg", "--svg takes a file, and none came"),
+            ("plan --json=true", "--json takes no value"),
+            ("plan --json true", "`true` is no flag (see sundown help)"),
+            ("serve --web-open no", "`no` is no flag (a value of it is --web-open=no)"),
             ("demo --clientz", "unknown argument `--clientz`"),
         ] {
             let error = parsed(line).expect_err(line);
             assert!(error.contains(culprit), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_may_be_any_bytes_and_nothing_else_may() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let bytes = |text: &[u8]| OsString::from_vec(text.to_vec());
+        let path = PathBuf::from(bytes(b"a\xff.toml"));
+        for arguments in [
+            vec!["config".into(), "--config".into(), bytes(b"a\xff.toml")],
+            vec!["config".into(), bytes(b"--config=a\xff.toml")],
+        ] {
+            let Ok(Command::Config(given)) = parse(arguments) else { panic!("it is a path") };
+            assert_eq!(given.file, Some(path.clone()));
+        }
+        for arguments in [
+            vec![bytes(b"\xff")],
+            vec!["serve".into(), bytes(b"--listen=\xff")],
+            vec!["serve".into(), "--listen".into(), bytes(b"\xff")],
+            vec!["serve".into(), bytes(b"--\xff")],
+            vec!["demo".into(), bytes(b"\xff")],
+        ] {
+            let error = parse(arguments).expect_err("it is no text");
+            assert!(error.contains("is not UTF-8"), "{error}");
         }
     }
 }

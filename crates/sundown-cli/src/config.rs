@@ -1,24 +1,34 @@
 //! The configuration: one definition, from which come the file's keys, the environment's variables,
 //! the flags, their help and their documentation.
 
+mod budgets;
+mod check;
+mod commands;
 mod define;
 mod load;
+mod names;
 mod origin;
 mod reference;
+mod store;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod toml;
 mod value;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub(crate) use self::budgets::Budgets;
 pub(crate) use self::define::{Key, Section};
-pub(crate) use self::load::{CONFIG_VARIABLE, Flag, Loaded, load};
+pub(crate) use self::load::{Flag, Loaded, load};
+pub(crate) use self::origin::Origin;
 pub(crate) use self::reference::{effective, flags_help};
-pub(crate) use self::value::{Auto, Format, Level, Off, Secret, Size, Time, Value};
+pub(crate) use self::store::Place;
+pub(crate) use self::value::{Auto, Count, Format, Level, Off, Secret, Size, Time, Value};
 
 use self::define::configuration;
+use crate::call::Target;
 
 configuration! {
     /// How the service stops. A Kubernetes pod's grace period must hold its preStop hook, this
@@ -27,13 +37,17 @@ configuration! {
         /// The time the whole stop may take.
         timeout: Time = Time::seconds(600), env "GRACEFUL_SHUTDOWN_TIMEOUT";
         /// How long to say goodbye before draining, so that whoever balances the load looks away
-        /// first. By itself nothing, and 3 s in Kubernetes; Ctrl-C never waits for it.
+        /// first. By itself nothing, and in Kubernetes 3 s, or less where the timeout is short; Ctrl-C
+        /// never waits for it.
         announce: Auto<Time> = Auto(None);
-        /// The time kept for putting in safety what must not be lost.
-        flush: Time = Time::seconds(5);
-        /// The time kept for giving back what was taken.
-        release: Time = Time::seconds(5);
-        /// Keeps the report of the stop here; the next start reads how the last one ended.
+        /// The time kept for putting in safety what must not be lost. By itself 5 s, and less where
+        /// the timeout is short.
+        flush: Auto<Time> = Auto(None);
+        /// The time kept for giving back what was taken. By itself 5 s, and less where the timeout is
+        /// short.
+        release: Auto<Time> = Auto(None);
+        /// Keeps the report of the stop here; the next start reads how the last one ended. Every
+        /// process needs a file of its own.
         report_file: Off<PathBuf> = Off(None);
         /// Exits with 143 instead of 0 when work was handed back, as a Kubernetes Job should.
         exit_143_when_interrupted: bool = false;
@@ -52,9 +66,11 @@ configuration! {
         open: bool = false;
         /// The most bytes a request's body may have.
         body_limit: Size = Size::mebibytes(1);
-        /// How long a client may take to send the head of its request.
+        /// How long a client may take to send the head of its request. It holds for the admin listener,
+        /// too.
         head_timeout: Time = Time::seconds(5);
-        /// How long a client may send nothing in the middle of a request, or take nothing of an answer.
+        /// How long a client may send nothing in the middle of a request, or take nothing of an answer;
+        /// shorter while draining. It holds for the admin listener, too.
         stall_timeout: Time = Time::seconds(30);
         /// Serves `/try`: slow answers, long ones, uploads, streams and sockets, with which to see
         /// whether everything in front of the service survives a rolling update.
@@ -70,6 +86,32 @@ configuration! {
         token_file: Off<PathBuf> = Off(None);
         /// Stays ready while stopping, for a service that has one replica.
         hold_readiness: bool = false;
+    }
+    /// Durable tasks.
+    tasks: Tasks {
+        /// Where they are kept: a file of SQLite, or a PostgreSQL server that many replicas share. By
+        /// itself a file where this user's services keep their state.
+        store: Auto<Place> = Auto(None), flag "store";
+        /// A connection to the PostgreSQL server past a pooler, over which it tells of news. By
+        /// itself the same as the store's.
+        store_listen: Auto<Place> = Auto(None);
+        /// How many run here at once; by itself four for each core.
+        concurrency: Auto<usize> = Auto(None);
+        /// How many may wait. Beyond it they are refused.
+        queue_limit: Count = Count(1_000_000);
+        /// For how long a process that is killed or frozen keeps the others from its tasks.
+        lease: Time = Time::seconds(10);
+        /// How long a task that is over is kept.
+        retention: Time = Time::seconds(7 * 86_400);
+    }
+    /// What tasks of the kind `http` may ask for.
+    http: Http {
+        /// Addresses, with everything below them, separated by commas or as a list.
+        allow: Vec<Target> = Vec::new();
+        /// How long an answer may take.
+        timeout: Time = Time::seconds(30);
+        /// How much of an answer is kept.
+        answer_limit: Size = Size::kibibytes(64);
     }
     /// What is measured.
     metrics: Metrics {

@@ -20,14 +20,22 @@ use tokio::time::sleep;
 
 pub(crate) use self::options::Options;
 
+use crate::screen::SCREEN;
+
 /// Short enough to watch what becomes of a worker that hangs.
 const CAP: Duration = Duration::from_secs(15);
+/// More than the ledger needs, and little enough for a cap of a few seconds.
+const SAVING: Duration = Duration::from_millis(500);
 const WORKERS: usize = 4;
 /// How many accepted orders may wait for a worker.
 const QUEUE: usize = 64;
 
 pub(crate) async fn run(options: Options) -> Result<Exit, BoxError> {
-    let coordinator = Coordinator::builder().default_cap(CAP).build()?;
+    let coordinator = Coordinator::builder()
+        .default_cap(CAP)
+        .budget(Phase::FLUSH, SAVING)
+        .budget(Phase::RELEASE, SAVING)
+        .build()?;
     coordinator.listen_for_signals()?;
 
     let desk = Desk::open(&*coordinator)?;
@@ -45,6 +53,7 @@ pub(crate) async fn run(options: Options) -> Result<Exit, BoxError> {
     }
 
     let report = coordinator.run().await;
+    SCREEN.flush(crate::LAST_LINES);
     report.print();
     if let Some(path) = &options.svg {
         fs::write(path, report.to_svg())
@@ -54,13 +63,20 @@ pub(crate) async fn run(options: Options) -> Result<Exit, BoxError> {
 }
 
 fn announce(options: &Options) {
-    println!("This is a demonstration of the core; this version serves nothing yet.");
     let clients = options.clients;
-    println!("{clients} clients send orders to a desk with {WORKERS} workers.");
-    match options.stop_after {
-        Some(after) => println!("It stops by itself after {after:?}, or on Ctrl-C.\n"),
-        None => println!("Stop it with Ctrl-C, or: kill {}\n", std::process::id()),
-    }
+    let end = match options.stop_after {
+        Some(after) => format!("It stops by itself after {after:?}, or on Ctrl-C."),
+        None => format!("Stop it with Ctrl-C, or: kill {}", std::process::id()),
+    };
+    say(&format!(
+        "This is a demonstration of the core, without the network.\n\
+         {clients} clients send orders to a desk with {WORKERS} workers.\n{end}\n\n"
+    ));
+}
+
+/// To whoever watches; that nobody does is no reason to fail.
+fn say(text: &str) {
+    let _ = crate::print(text);
 }
 
 fn stop_after(time: Duration, coordinator: Arc<Coordinator>) {
@@ -177,11 +193,11 @@ impl Desk {
         executed.sort_unstable();
         let done = executed.len();
         if accepted == executed {
-            println!("\n{done} orders accepted, {done} executed, 0 lost");
+            say(&format!("\n{done} orders accepted, {done} executed, 0 lost\n"));
             return report.exit();
         }
         let lost = accepted.iter().filter(|order| executed.binary_search(order).is_err()).count();
-        println!("\n{} orders accepted, {done} executed, {lost} LOST", accepted.len());
+        say(&format!("\n{} orders accepted, {done} executed, {lost} LOST\n", accepted.len()));
         Exit::Failed
     }
 }

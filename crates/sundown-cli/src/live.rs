@@ -1,7 +1,8 @@
 //! The live view of a stop, for a person at a terminal: who is waited for, and how long is left.
 
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle, park_timeout};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{Builder, Thread, park_timeout};
 use std::time::Duration;
 
 use sundown::timeline::seconds;
@@ -14,17 +15,22 @@ const FRAME: Duration = Duration::from_millis(100);
 /// How many participants are shown at the most.
 const ROWS: usize = 12;
 
+/// How long the end waits for it: its thread may be held up like any other.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 /// A view that is drawn as long as the shutdown lasts.
-pub(crate) struct Live(JoinHandle<()>);
+pub(crate) struct Live {
+    thread: Thread,
+    cleared: Receiver<()>,
+}
 
 impl Live {
     /// Begins to watch. It draws on a thread of its own, so that a runtime that hangs can be watched.
     pub(crate) fn start(coordinator: Arc<Coordinator>) -> std::io::Result<Self> {
+        let (tell, cleared) = sync_channel(1);
         let draw = move || {
-            let shutdown = coordinator.shutdown();
-            while !shutdown.is_shutting_down() {
-                park_timeout(FRAME);
-            }
+            // As long as it takes: until then there is nothing to draw.
+            coordinator.shutdown().wait_timeout(Duration::MAX);
             // The coordinator ends it: a plan has a cap.
             loop {
                 let report = coordinator.report();
@@ -35,15 +41,18 @@ impl Live {
                 park_timeout(FRAME);
             }
             SCREEN.draw(Vec::new());
+            // Whoever waited may have given up.
+            let _ = tell.try_send(());
         };
-        Ok(Live(Builder::new().name("live view".to_owned()).spawn(draw)?))
+        let thread = Builder::new().name("live view".to_owned()).spawn(draw)?.thread().clone();
+        Ok(Live { thread, cleared })
     }
 
-    /// Waits until it has cleared its place. Call it when the plan has ended.
+    /// Waits until it has cleared its place, within bounds. Call it when the plan has ended.
     pub(crate) fn finish(self) {
-        self.0.thread().unpark();
-        // A thread that panicked has drawn its last all the same.
-        let _ = self.0.join();
+        self.thread.unpark();
+        // One that does not answer in time stays behind; the process does not wait for it.
+        let _ = self.cleared.recv_timeout(PATIENCE);
     }
 }
 

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sundown::timeline::seconds;
-use sundown::{BoxError, Coordinator, Exit, Priority, Waiter};
+use sundown::{BoxError, Coordinator, Exit, Phase, Priority, Waiter};
+use sundown_tasks::TaskService;
 
 use crate::args::PlanForm;
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::serve;
 
 /// Prints the plan that a service with this configuration would run.
-pub(crate) fn show(config: &Config, form: &PlanForm) -> Result<Exit, BoxError> {
-    let preview = outline(config)?.preview()?;
+pub(crate) fn show(loaded: &Loaded, form: &PlanForm) -> Result<Exit, BoxError> {
+    let preview = outline(loaded)?.preview()?;
     if let Some(path) = &form.svg {
         fs::write(path, preview.timeline().to_svg())
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
@@ -33,11 +34,21 @@ const MARGIN: Duration = Duration::from_secs(2);
 
 /// A coordinator with everybody who takes part in the shutdown of the service, each under the name
 /// and in the place that its layer gives it. A test holds it against the service that runs.
-fn outline(config: &Config) -> Result<Arc<Coordinator>, BoxError> {
-    let coordinator = serve::builder(config).build()?;
+fn outline(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
+    let coordinator = serve::builder(loaded).build()?;
     let waiter = |name: &'static str| Waiter::new(name, |_| async { Ok::<_, BoxError>(()) });
     coordinator.register_waiter(waiter(serve::WEB))?.detach();
-    for name in [serve::METRICS, serve::TEMP_FILES, serve::ADMIN] {
+    for (name, phase, least) in TaskService::outline(serve::TASKS) {
+        let part = Waiter::new(name, |_| async { Ok::<_, BoxError>(()) });
+        let part = if phase == Phase::RELEASE {
+            part.as_hook(Priority::Normal)
+        } else {
+            part.in_phase(phase)
+        };
+        coordinator.register_waiter(part.least(least))?.detach();
+    }
+    // The last one registers itself when the turn comes to the metrics, so that it comes last.
+    for name in [serve::METRICS, serve::TEMP_FILES, serve::ADMIN, serve::LAST_METRICS] {
         coordinator.register_waiter(waiter(name).as_hook(Priority::Cleanup))?.detach();
     }
     // The layers' own: the updater of the metrics, the sweeper of the temporary files.

@@ -2,42 +2,85 @@
 
 mod admin;
 mod bearer;
+mod count;
 mod problem;
 mod public;
+mod tasks;
 mod tryout;
+mod worker;
 
-use std::io::{IsTerminal as _, stderr, stdout};
+use std::fmt::Display;
+use std::io::{IsTerminal as _, stdout};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use sundown::{BoxError, Builder, Coordinator, Exit, Phase, Report};
+use sundown::{BoxError, BuildError, Builder, Coordinator, Exit, Phase, Report};
 use sundown_metrics::MetricsService;
 use sundown_tempfiles::TempFiles;
 use tracing::info;
 
-use crate::config::Config;
+use crate::config::{Config, Loaded, Origin};
 use crate::live::Live;
 use crate::logging;
+use crate::screen::{SCREEN, is_lively};
 
 /// The names under which the layers take part in the shutdown.
 pub(crate) const WEB: &str = "web";
 pub(crate) const ADMIN: &str = "admin";
 pub(crate) const METRICS: &str = MetricsService::NAME;
+pub(crate) const LAST_METRICS: &str = MetricsService::LAST;
 pub(crate) const TEMP_FILES: &str = "temp files";
+pub(crate) const TASKS: &str = "tasks";
 
-/// Serves until it is told to stop, and stops.
-pub(crate) async fn run(config: &Config) -> Result<Exit, BoxError> {
-    let mut builder = builder(config);
-    if let Some(path) = &config.shutdown.report_file.0 {
+/// The coordinator, which from now on hears every signal. It comes before everything that could
+/// fail or take its time.
+pub(crate) fn listen(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
+    let mut builder = builder(loaded);
+    if let Some(path) = &loaded.config.shutdown.report_file.0 {
         builder = builder.report_path(path);
     }
-    let coordinator = builder.build()?;
+    let coordinator = builder.build().map_err(|error| match error {
+        BuildError::ReportPath { path, source } => {
+            let path = path.display();
+            let what = format!("cannot keep the shutdown report in {path}: {source}");
+            named(loaded, "shutdown.report_file", &what)
+        }
+        BuildError::ReportTaken { path, pid } => {
+            let path = path.display();
+            let holder =
+                pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+            let what = format!("{path} belongs to {holder}, which is alive (each needs its own)");
+            named(loaded, "shutdown.report_file", &what)
+        }
+        error => error.into(),
+    })?;
     coordinator.listen_for_signals()?;
+    Ok(coordinator)
+}
 
-    let metrics = MetricsService::start(coordinator.clone(), metrics(config))?;
-    let files = TempFiles::start(coordinator.clone(), temp_files(config)).await?;
-    let web = public::serve(coordinator.clone(), config, &files)?;
-    let admin = admin::serve(coordinator.clone(), config, &metrics)?;
+/// Serves until it is told to stop, and stops.
+pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Result<Exit, BoxError> {
+    let config = &loaded.config;
+    let metrics =
+        MetricsService::start(coordinator.clone(), metrics(config)).map_err(
+            |error| match error {
+                sundown_metrics::StartError::LastValues { .. } => {
+                    named(loaded, "metrics.last_values", &error)
+                }
+                error => error.into(),
+            },
+        )?;
+    let files = TempFiles::start(coordinator.clone(), temp_files(config)).await.map_err(
+        |error| match error {
+            sundown_tempfiles::StartError::Plan(error) => error.into(),
+            error => named(loaded, "temp.directory", &error),
+        },
+    )?;
+    let tasks = worker::start(coordinator.clone(), loaded, &files).await?;
+    let here = tasks.clone();
+    metrics.count_active_tasks(move || here.active());
+    let web = public::serve(coordinator.clone(), config, &files, &tasks)?;
+    let admin = admin::serve(coordinator.clone(), config, &metrics, &tasks)?;
     coordinator.check()?;
     let live = watch(&coordinator, config)?;
 
@@ -53,24 +96,29 @@ pub(crate) async fn run(config: &Config) -> Result<Exit, BoxError> {
     if let Some(live) = live {
         live.finish();
     }
+    SCREEN.flush(crate::LAST_LINES);
     tell(&report);
     Ok(report.exit())
 }
 
+/// What went wrong, with the key to turn and where it was set.
+fn named(loaded: &Loaded, key: &str, error: &dyn Display) -> BoxError {
+    match loaded.origin(key) {
+        Origin::Default => format!("`{key}`: {error}").into(),
+        origin => format!("{origin}: `{key}`: {error}").into(),
+    }
+}
+
 /// The coordinator as it is configured, without its file.
-pub(crate) fn builder(config: &Config) -> Builder {
-    let shutdown = &config.shutdown;
-    let mut builder = Coordinator::builder()
+pub(crate) fn builder(loaded: &Loaded) -> Builder {
+    let budgets = loaded.budgets;
+    let shutdown = &loaded.config.shutdown;
+    let builder = Coordinator::builder()
         .cap(shutdown.timeout.0)
-        .budget(Phase::FLUSH, shutdown.flush.0)
-        .budget(Phase::RELEASE, shutdown.release.0);
-    if let Some(announce) = shutdown.announce.0 {
-        builder = builder.announce(announce.0);
-    }
-    if shutdown.exit_143_when_interrupted {
-        builder = builder.exit_143_when_interrupted();
-    }
-    builder
+        .announce(budgets.announce)
+        .budget(Phase::FLUSH, budgets.flush)
+        .budget(Phase::RELEASE, budgets.release);
+    if shutdown.exit_143_when_interrupted { builder.exit_143_when_interrupted() } else { builder }
 }
 
 fn metrics(config: &Config) -> sundown_metrics::Settings {
@@ -94,7 +142,7 @@ fn temp_files(config: &Config) -> sundown_tempfiles::Settings {
 
 /// On a terminal somebody watches.
 fn watch(coordinator: &Arc<Coordinator>, config: &Config) -> std::io::Result<Option<Live>> {
-    let is_watched = stderr().is_terminal() && logging::is_for_people(&config.log);
+    let is_watched = is_lively() && logging::is_for_people(&config.log);
     is_watched.then(|| Live::start(coordinator.clone())).transpose()
 }
 

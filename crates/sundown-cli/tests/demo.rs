@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::process::Command;
 use std::time::Duration;
 
 use sundown_drill::process::{Exit, Launch, Process, Signal};
@@ -47,7 +48,7 @@ fn it_stops_by_itself_and_draws_the_timeline() {
 #[test]
 fn a_hung_worker_is_named_and_the_ledger_is_saved_all_the_same() {
     let exit = demo("--for 0.2 --hang")
-        .env("GRACEFUL_SHUTDOWN_TIMEOUT", "12")
+        .env("GRACEFUL_SHUTDOWN_TIMEOUT", "3")
         .spawn()
         .unwrap()
         .wait(PATIENCE)
@@ -75,4 +76,18 @@ fn wrong_usage_is_exit_code_2_and_help_is_not() {
     let version = version.wait(PATIENCE).unwrap().stdout;
     let commit = version.strip_prefix("sundown 0.1.0 (").and_then(|rest| rest.strip_suffix(")\n"));
     assert!(commit.is_some_and(|commit| commit.len() > 10), "{version}");
+}
+
+#[test]
+fn the_version_says_when_the_code_is_not_that_of_its_commit() {
+    let sources = [":(top)Cargo.toml", ":(top)Cargo.lock", ":(top,glob)crates/*/src/**"];
+    let status = Command::new("git").args(["status", "--porcelain", "--"]).args(sources).output();
+    let has_history = status.as_ref().is_ok_and(|status| status.status.success());
+    if !has_history || std::env::var_os("BUILD_COMMIT").is_some() {
+        return;
+    }
+    let version = Process::new(env!("CARGO_BIN_EXE_sundown")).arg("--version").spawn().unwrap();
+    let version = version.wait(PATIENCE).unwrap().stdout;
+    let is_modified = !status.unwrap().stdout.is_empty();
+    assert_eq!(version.contains("-modified "), is_modified, "{version}");
 }

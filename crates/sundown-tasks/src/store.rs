@@ -30,11 +30,18 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// As whom it claims.
     fn incarnation(&self) -> Incarnation;
 
-    /// Takes tasks in. `limit` is how many may wait; those beyond it are refused.
+    /// Whether processes elsewhere run what is taken in here, so that it may be taken in although this
+    /// process stops.
+    fn is_shared(&self) -> bool;
+
+    /// Takes tasks in, in this order. `limit` is how many may wait; those beyond it are refused,
+    /// but a key that is known is answered however many wait. Inputs are the same if they are the
+    /// same JSON, however spaced.
     fn enqueue(&self, tasks: Vec<NewTask>, limit: u64) -> Answer<'_, Vec<Enqueued>>;
 
-    /// Claims tasks that may run now, those of higher priority first, then the older ones: of each
-    /// kind at most as many as it says, and `limit` in all. They are leased for so long.
+    /// Claims tasks that may run now, those of higher priority first, then the older ones, and
+    /// answers them in that order: of each kind at most as many as it says, and `limit` in all.
+    /// They are leased for so long.
     fn claim(&self, kinds: Vec<Wanted>, limit: usize, lease: Duration) -> Answer<'_, Vec<Claim>>;
 
     /// Prolongs leases.
@@ -60,10 +67,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn discard(&self, task: TaskId) -> Answer<'_, Change>;
 
     /// A task as it stands.
-    fn get(&self, task: TaskId) -> Answer<'_, Option<Task>>;
+    fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>>;
 
     /// Tasks, the newest first.
-    fn list(&self, filter: Filter) -> Answer<'_, Vec<Task>>;
+    fn list(&self, filter: Filter) -> Answer<'_, Vec<Entry>>;
 
     /// The events of a task that come after this one. Nothing for a task that is not there.
     fn events(&self, task: TaskId, after: u64, limit: usize) -> Answer<'_, Option<Events>>;
@@ -74,8 +81,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Forgets tasks that ended so long ago, with their events; at most `limit`, and answers how many.
     fn purge(&self, ended_before: Duration, limit: usize) -> Answer<'_, u64>;
 
-    /// Waits until there may be news: tasks to claim, tasks to cancel, events. It may wake for
-    /// nothing, and it may miss something, so whoever waits looks by itself from time to time.
+    /// Waits until there may be news: tasks to claim, tasks to cancel, events; counted from this
+    /// call, awaited or not yet: so call it, look, and then await it. It may wake for nothing, and it
+    /// may miss something (a process that dies, a time that comes), so whoever waits looks by itself
+    /// from time to time.
     ///
     /// # Cancel safety
     ///
@@ -236,7 +245,7 @@ pub enum Change {
 
 /// A task as others see it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Task {
+pub struct Entry {
     /// Its id.
     pub id: TaskId,
     /// Its kind.

@@ -9,7 +9,10 @@ const DECISIONS: &str = "docs/decisions.md";
 
 /// Crates that may come in two versions, each with the reason. Best empty.
 const TWICE: &[(&str, &str)] = &[
+    ("base64", "ureq is on 0.23, the PostgreSQL protocol still on 0.22"),
+    ("fallible-iterator", "rusqlite is on 0.3, the PostgreSQL protocol still on 0.2"),
     ("getrandom", "comes with both versions of rand"),
+    ("http", "actix is on 0.2, and ureq like the rest of the world on 1"),
     ("rand", "actix-http's websockets are on 0.10, the Prometheus exporter is still on 0.9"),
     ("rand_core", "comes with both versions of rand"),
     ("syn", "built only: serde's derive is on 3, the derives that actix uses are still on 2"),

@@ -25,6 +25,8 @@ pub(crate) struct Key {
     pub(crate) set: fn(&mut Config, &str) -> Result<(), String>,
     /// May be a flag without a value.
     pub(crate) is_switch: bool,
+    /// May be a list in a file.
+    pub(crate) is_list: bool,
     /// Must not be seen by others.
     pub(crate) is_secret: bool,
 }
@@ -102,6 +104,7 @@ macro_rules! configuration {
                             Ok(())
                         },
                         is_switch: <$type as Value>::IS_SWITCH,
+                        is_list: <$type as Value>::IS_LIST,
                         is_secret: <$type as Value>::IS_SECRET,
                     },
                 )*],

@@ -1,12 +1,14 @@
 //! From the three sources to one configuration: the file, over it the environment, over it the flags.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
+use super::names::{closest, is_service_link};
 use super::origin::{Origin, Problem, Problems};
-use super::{Config, Key, Off, Secret, Value as _, toml};
+use super::{Budgets, Config, Key, toml};
+use crate::command::Command;
 
 /// A flag as it was given: its name, and its value if it has one.
 pub(crate) type Flag = (String, Option<String>);
@@ -15,7 +17,11 @@ pub(crate) type Flag = (String, Option<String>);
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) config: Config,
-    origins: BTreeMap<String, Origin>,
+    /// The programs that tasks may run.
+    pub(crate) commands: BTreeMap<String, Command>,
+    /// How the stop divides its time.
+    pub(crate) budgets: Budgets,
+    pub(super) origins: BTreeMap<String, Origin>,
 }
 
 impl Loaded {
@@ -25,71 +31,96 @@ impl Loaded {
     }
 }
 
-/// Reads the file, if one is named, the environment and the flags.
+/// Reads the file that is named, by flag or in the environment, the environment and the flags.
 ///
 /// # Errors
 ///
 /// All that is wrong, each with where it stands and what is allowed.
 pub(crate) fn load(
     file: Option<&Path>,
-    environment: impl IntoIterator<Item = (String, String)>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
     flags: &[Flag],
 ) -> Result<Loaded, Problems> {
     let mut loading = Loading::default();
-    if let Some(path) = file {
-        loading.file(path);
+    let mut variables: Vec<(OsString, OsString)> = environment.into_iter().collect();
+    variables.sort_unstable();
+    let value_of = |wanted: &str| variables.iter().find(|(name, _)| name == wanted);
+    let named = value_of(CONFIG_VARIABLE).map(|(_, value)| value).filter(|path| !path.is_empty());
+    let by_variable = || Some((Path::new(named?), Origin::Variable(CONFIG_VARIABLE.to_owned())));
+    let by_flag = file.map(|path| (path, Origin::Flag("--config".to_owned())));
+    if let Some((path, origin)) = by_flag.or_else(by_variable) {
+        loading.file(path, origin);
     }
-    loading.environment(environment);
+    let is_in_kubernetes = value_of("KUBERNETES_SERVICE_HOST").is_some();
+    loading.environment(&variables);
     for flag in flags {
         loading.flag(flag);
     }
-    loading.secrets();
-    loading.check();
-    if loading.problems.0.is_empty() {
-        Ok(Loaded { config: loading.config, origins: loading.origins })
-    } else {
-        Err(loading.problems)
+    loading.tokens();
+    let budgets = Budgets::of(&loading.config.shutdown, is_in_kubernetes);
+    loading.check(&budgets);
+    let Loading { config, commands, origins, problems } = loading;
+    if !problems.0.is_empty() {
+        return Err(problems);
     }
+    Ok(Loaded { config, commands, budgets, origins })
 }
 
 #[derive(Default)]
-struct Loading {
-    config: Config,
+pub(super) struct Loading {
+    pub(super) config: Config,
+    commands: BTreeMap<String, Command>,
     origins: BTreeMap<String, Origin>,
     problems: Problems,
 }
 
 impl Loading {
-    fn file(&mut self, path: &Path) {
+    fn file(&mut self, path: &Path, named_by: Origin) {
         let name = path.display().to_string();
         match fs::read_to_string(path) {
             Ok(text) => {
-                for setting in toml::read(&name, &text, &mut self.problems) {
+                let (settings, commands) = toml::read(&name, &text, &mut self.problems);
+                self.commands = commands;
+                for setting in settings {
                     self.set(setting.key, &setting.value, setting.origin);
                 }
             }
-            Err(error) => {
-                let origin = Origin::Flag("--config".to_owned());
-                self.problem(origin, format!("cannot read {name}: {error}"));
+            Err(error) => self.problem(named_by, format!("cannot read {name}: {error}")),
+        }
+    }
+
+    fn environment(&mut self, variables: &[(OsString, OsString)]) {
+        let keys: BTreeMap<String, &'static Key> = Key::all().map(|key| (key.env(), key)).collect();
+        for (name, value) in variables {
+            // A name that is not UTF-8 may still be one of ours with a letter too many.
+            let name = name.to_string_lossy().into_owned();
+            match keys.get(&name) {
+                Some(key) => self.variable(key, name, value),
+                None if name.starts_with("SUNDOWN_") => self.unknown(name, value, &keys),
+                None => {}
             }
         }
     }
 
-    fn environment(&mut self, environment: impl IntoIterator<Item = (String, String)>) {
-        let keys: BTreeMap<String, &'static Key> = Key::all().map(|key| (key.env(), key)).collect();
-        let mut variables: Vec<(String, String)> = environment.into_iter().collect();
-        variables.sort_unstable();
-        for (name, value) in variables {
-            if let Some(key) = keys.get(&name) {
-                self.set(key, &value, Origin::Variable(name));
-            } else if name.starts_with("SUNDOWN_") && !is_known(&name) && !is_service_link(&name) {
-                let what = match closest(&name, keys.keys().map(String::as_str)) {
-                    Some(close) => format!("there is no such setting (is {close} meant?)"),
-                    None => "there is no such setting (`sundown config` lists them all)".to_owned(),
-                };
+    fn variable(&mut self, key: &Key, name: String, value: &OsStr) {
+        match value.to_str() {
+            Some(value) => self.set(key, value, Origin::Variable(name)),
+            None => {
+                let what = format!("takes {}, and this is not UTF-8", (key.wanted)());
                 self.problem(Origin::Variable(name), what);
             }
         }
+    }
+
+    fn unknown(&mut self, name: String, value: &OsStr, keys: &BTreeMap<String, &'static Key>) {
+        if name == CONFIG_VARIABLE || is_service_link(&name, &value.to_string_lossy()) {
+            return;
+        }
+        let what = match closest(&name, keys.keys().map(String::as_str)) {
+            Some(close) => format!("there is no such setting (is {close} meant?)"),
+            None => "there is no such setting (`sundown config` lists them all)".to_owned(),
+        };
+        self.problem(Origin::Variable(name), what);
     }
 
     fn flag(&mut self, (name, value): &Flag) {
@@ -130,116 +161,18 @@ impl Loading {
         }
     }
 
-    /// Puts the tokens that are in files where the others are.
-    fn secrets(&mut self) {
-        let web = (self.config.web.token.clone(), self.config.web.token_file.clone());
-        self.config.web.token = self.secret("web.token", web);
-        let admin = (self.config.admin.token.clone(), self.config.admin.token_file.clone());
-        self.config.admin.token = self.secret("admin.token", admin);
-    }
-
-    fn secret(&mut self, key: &str, (token, file): (Off<Secret>, Off<PathBuf>)) -> Off<Secret> {
-        let Some(file) = file.0 else { return token };
-        let origin = self.origin(&format!("{key}_file"));
-        if token.0.is_some() {
-            let other = self.origin(key);
-            let what = format!("`{key}` is set as well, by {other} (set one of them)");
-            self.problem(origin, what);
-            return token;
-        }
-        let path = file.display();
-        let read =
-            fs::read_to_string(&file).map_err(|error| format!("cannot read {path}: {error}"));
-        let secret = read.and_then(|text| {
-            let wanted = Secret::wanted();
-            Secret::parse(text.trim()).map_err(|_| format!("{path} does not hold {wanted}"))
-        });
-        match secret {
-            Ok(secret) => Off(Some(secret)),
-            Err(what) => {
-                self.problem(origin, what);
-                Off(None)
-            }
-        }
-    }
-
-    /// What no key can see alone.
-    fn check(&mut self) {
-        let web = &self.config.web;
-        if !web.listen.ip().is_loopback() && web.token.0.is_none() && !web.open {
-            let what = format!(
-                "`web.listen` is {}, which others can reach: set SUNDOWN_WEB_TOKEN or \
-                 `web.token_file`, or `web.open` if everybody is to be served",
-                web.listen
-            );
-            self.problem(self.origin("web.listen"), what);
-        }
-        let (web, admin) = (self.config.web.listen, self.config.admin.listen);
-        if web == admin && web.port() != 0 {
-            let what =
-                format!("`admin.listen` is {admin}, as `web.listen` is (choose another port)");
-            self.problem(self.origin("admin.listen"), what);
-        }
-        let positive = [
-            ("shutdown.timeout", self.config.shutdown.timeout),
-            ("web.head_timeout", self.config.web.head_timeout),
-            ("web.stall_timeout", self.config.web.stall_timeout),
-            ("metrics.interval", self.config.metrics.interval),
-        ];
-        for (path, _) in positive.iter().filter(|(_, time)| time.0 == Duration::ZERO) {
-            self.problem(self.origin(path), format!("`{path}` must be more than 0"));
-        }
-        if self.config.temp.quota.0 == 0 {
-            let origin = self.origin("temp.quota");
-            self.problem(origin, "`temp.quota` must be more than 0".to_owned());
-        }
-    }
-
-    fn origin(&self, path: &str) -> Origin {
+    pub(super) fn origin(&self, path: &str) -> Origin {
         self.origins.get(path).cloned().unwrap_or_default()
     }
 
-    fn problem(&mut self, origin: Origin, what: String) {
+    pub(super) fn set_origin(&mut self, path: &str, origin: Origin) {
+        self.origins.insert(path.to_owned(), origin);
+    }
+
+    pub(super) fn problem(&mut self, origin: Origin, what: String) {
         self.problems.0.push(Problem { origin, what });
     }
 }
 
-/// Variables of ours that are no keys.
-fn is_known(name: &str) -> bool {
-    name == CONFIG_VARIABLE
-}
-
 /// Names the configuration file.
-pub(crate) const CONFIG_VARIABLE: &str = "SUNDOWN_CONFIG";
-
-/// Whether Kubernetes has set it for a service that happens to be called `sundown`, or
-/// `sundown-something`.
-fn is_service_link(name: &str) -> bool {
-    let is_port = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
-    name.ends_with("_SERVICE_HOST")
-        || name.contains("_SERVICE_PORT")
-        || name.ends_with("_PORT")
-        || name.split("_PORT_").skip(1).any(is_port)
-}
-
-/// The candidate that differs from `word` in a letter or two.
-fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = candidates.map(|candidate| (distance(word, candidate), candidate)).min();
-    near.filter(|(distance, _)| *distance <= 3).map(|(_, candidate)| candidate)
-}
-
-/// How many letters must be changed, added or taken away.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
-}
+const CONFIG_VARIABLE: &str = "SUNDOWN_CONFIG";

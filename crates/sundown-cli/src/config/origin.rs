@@ -16,6 +16,18 @@ pub(crate) enum Origin {
     Flag(String),
 }
 
+impl Origin {
+    /// Which layer it is in: a higher one wins over a lower one.
+    pub(super) fn layer(&self) -> u8 {
+        match self {
+            Origin::Default => 0,
+            Origin::File { .. } => 1,
+            Origin::Variable(_) => 2,
+            Origin::Flag(_) => 3,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

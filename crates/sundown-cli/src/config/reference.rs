@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Config, Loaded, SECTIONS};
+use super::{Config, Key, Loaded, SECTIONS};
 
 /// How wide a line of help may be.
 const WIDTH: usize = 90;
@@ -35,9 +35,12 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
     for section in SECTIONS {
         let _ = writeln!(file, "{}[{}]", if file.is_empty() { "" } else { "\n" }, section.name);
         for key in section.keys {
-            let line = format!("{} = {}", key.name, literal(&(key.show)(&loaded.config)));
+            let line = format!("{} = {}", key.name, literal(key, &(key.show)(&loaded.config)));
             let line = if key.is_secret { format!("# {line}") } else { line };
-            let _ = writeln!(file, "{line:<44} # {}", loaded.origin(&key.path()));
+            let origin = loaded.origin(&key.path()).to_string();
+            // A comment ends with its line.
+            let origin = origin.replace(char::is_control, "\u{fffd}");
+            let _ = writeln!(file, "{line:<44} # {origin}");
         }
     }
     file
@@ -71,10 +74,28 @@ pub(super) fn reference() -> String {
     text
 }
 
-/// As TOML writes it.
-fn literal(value: &str) -> String {
-    let is_bare = matches!(value, "true" | "false") || value.parse::<u64>().is_ok();
-    if is_bare { value.to_owned() } else { format!("{value:?}") }
+/// As TOML writes it. Only what TOML would write the same way stands without quotes.
+fn literal(key: &Key, value: &str) -> String {
+    let is_number = value.parse::<i64>().is_ok_and(|number| number.to_string() == value);
+    if key.is_switch || is_number { value.to_owned() } else { quoted(value) }
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
 }
 
 fn wrapped(text: &str, width: usize) -> Vec<String> {

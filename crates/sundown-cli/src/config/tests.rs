@@ -1,12 +1,17 @@
 //! The configuration: what is read, what is refused and in which words, what is documented.
 
+mod layers;
+mod round_trip;
+mod sums;
+
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
 use super::*;
 
-fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+fn env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 fn flags(given: &[(&str, Option<&str>)]) -> Vec<Flag> {
@@ -44,7 +49,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     let loaded = load(Some(&path), environment, &flags).expect("it is fine");
     let shutdown = &loaded.config.shutdown;
     assert_eq!(shutdown.timeout, Time::seconds(60));
-    assert_eq!(shutdown.flush, Time::seconds(3));
+    assert_eq!(shutdown.flush, Auto(Some(Time::seconds(3))));
     assert_eq!(shutdown.release.show(), "1500ms");
     assert!(loaded.config.web.tryout);
     assert_eq!(loaded.config.web.workers, Auto(Some(3)));
@@ -78,7 +83,7 @@ fn every_key_can_be_set_in_every_way_to_what_it_shows() {
     for key in Key::all().filter(|key| !key.is_secret) {
         let shown = (key.show)(&defaults);
         let by_flag = [(key.flag(), Some(shown.clone()))];
-        let by_variable = [(key.env(), shown.clone())];
+        let by_variable = [(key.env().into(), shown.clone().into())];
         let content = format!("[{}]\n{} = {shown:?}\n", key.section, key.name);
         let path = file(key.name, &content);
         for loaded in
@@ -112,12 +117,18 @@ fn what_is_wrong_is_named_with_its_line_and_what_is_allowed() {
              seconds, not `soon`: `soon` is no unit of time",
         ),
         ("unit", "[shutdown]\ntimeout = \"3 weeks\"", "`weeks` is no unit of time"),
+        ("century", "[shutdown]\ntimeout = \"876000h\"", "that is longer than a year"),
+        ("huge", "[web]\nhead_timeout = 9000000000000000000", "that is longer than a year"),
+        ("tiny", "[temp]\nage = \"0.5ms\"", "the smallest part of a time is a millisecond"),
         ("negative", "[shutdown]\nflush = -3", "not `-3`"),
         ("zero", "[shutdown]\ntimeout = 0", "FILE:2: `shutdown.timeout` must be more than 0"),
+        ("unsaved", "[shutdown]\nflush = 0", "FILE:2: `shutdown.flush` must be more than 0"),
+        ("unreleased", "[shutdown]\nrelease = 0", "`shutdown.release` must be more than 0"),
         ("size", "[web]\nbody_limit = \"1MB\"", "not `1MB`: the units are KiB, MiB and GiB"),
         ("much", "[web]\nbody_limit = \"99999999999999GiB\"", "that is too many"),
         ("list", "[web]\nworkers = [3]", "FILE:2: `web.workers` takes `auto`, or a number from 1"),
         ("count", "[web]\nworkers = 0", "not `0`"),
+        ("crowd", "[web]\nworkers = 513", "a number from 1 to 512, not `513`"),
         ("host", "[web]\nlisten = \"localhost:80\"", "a name is not resolved, give its address"),
         (
             "level",
@@ -160,20 +171,6 @@ fn all_that_is_wrong_is_said_at_once() {
     ] {
         assert!(problems.contains(part), "{part}\n{problems}");
     }
-}
-
-#[test]
-fn what_kubernetes_sets_for_a_service_of_our_name_is_no_mistake() {
-    let links = env(&[
-        ("SUNDOWN_SERVICE_HOST", "10.0.0.1"),
-        ("SUNDOWN_SERVICE_PORT", "80"),
-        ("SUNDOWN_SERVICE_PORT_HTTP", "80"),
-        ("SUNDOWN_PORT", "tcp://10.0.0.1:80"),
-        ("SUNDOWN_WEB_PORT_80_TCP", "tcp://10.0.0.1:80"),
-        ("SUNDOWN_WEB_PORT_80_TCP_ADDR", "10.0.0.1"),
-        ("SUNDOWN_CONFIG", "x"),
-    ]);
-    load(None, links, &[]).expect("nothing is wrong");
 }
 
 #[test]

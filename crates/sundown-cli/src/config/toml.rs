@@ -1,10 +1,16 @@
 //! The configuration file: which keys it sets to what, and on which line.
 
+use std::collections::BTreeMap;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::origin::{Origin, Problem, Problems};
-use super::{Key, SECTIONS, Section};
+use super::{Key, SECTIONS, Section, commands};
+use crate::command::Command;
+
+/// The section whose tables have names of their own.
+const COMMANDS: &str = "commands";
 
 /// One key that a file sets.
 pub(super) struct Setting {
@@ -14,8 +20,13 @@ pub(super) struct Setting {
 }
 
 /// Reads a file's text. What is wrong with it goes to the problems; the rest is returned.
-pub(super) fn read(path: &str, text: &str, problems: &mut Problems) -> Vec<Setting> {
-    let mut file = File { path, text, settings: Vec::new(), problems };
+pub(super) fn read(
+    path: &str,
+    text: &str,
+    problems: &mut Problems,
+) -> (Vec<Setting>, BTreeMap<String, Command>) {
+    let commands = BTreeMap::new();
+    let mut file = File { path, text, settings: Vec::new(), commands, problems };
     match DeTable::parse(text) {
         Ok(table) => file.sections(table.get_ref()),
         Err(error) => {
@@ -23,13 +34,14 @@ pub(super) fn read(path: &str, text: &str, problems: &mut Problems) -> Vec<Setti
             file.problem(at, format!("this is not TOML: {}", error.message()));
         }
     }
-    file.settings
+    (file.settings, file.commands)
 }
 
 struct File<'a> {
     path: &'a str,
     text: &'a str,
     settings: Vec<Setting>,
+    commands: BTreeMap<String, Command>,
     problems: &'a mut Problems,
 }
 
@@ -37,8 +49,15 @@ impl File<'_> {
     fn sections(&mut self, table: &DeTable<'_>) {
         for (name, value) in table {
             let (at, name) = (name.span().start, name.get_ref());
+            if let (COMMANDS, DeValue::Table(commands)) = (&**name, value.get_ref()) {
+                let mut flaws = Vec::new();
+                self.commands = commands::read(commands, &mut flaws);
+                flaws.into_iter().for_each(|(at, what)| self.problem(at, what));
+                continue;
+            }
             let Some(section) = SECTIONS.iter().find(|section| section.name == &**name) else {
-                let known: Vec<String> = SECTIONS.iter().map(|s| format!("[{}]", s.name)).collect();
+                let names = SECTIONS.iter().map(|section| section.name).chain(["commands.NAME"]);
+                let known: Vec<String> = names.map(|name| format!("[{name}]")).collect();
                 self.problem(
                     at,
                     format!("unknown section `{name}` (there are {})", known.join(", ")),
@@ -66,7 +85,9 @@ impl File<'_> {
                 );
                 continue;
             };
-            match scalar(value) {
+            let given =
+                if key.is_list { list(value).or_else(|| scalar(value)) } else { scalar(value) };
+            match given {
                 Some(value) => {
                     let origin = self.origin(at);
                     self.settings.push(Setting { key, value, origin });
@@ -89,7 +110,7 @@ impl File<'_> {
 }
 
 /// The text of a value that is one.
-fn scalar(value: &Spanned<DeValue<'_>>) -> Option<String> {
+pub(super) fn scalar(value: &Spanned<DeValue<'_>>) -> Option<String> {
     match value.get_ref() {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(number.to_string()),
@@ -97,4 +118,11 @@ fn scalar(value: &Spanned<DeValue<'_>>) -> Option<String> {
         DeValue::Boolean(is) => Some(is.to_string()),
         DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
     }
+}
+
+/// The texts of a list, with commas between them.
+fn list(value: &Spanned<DeValue<'_>>) -> Option<String> {
+    let DeValue::Array(values) = value.get_ref() else { return None };
+    let values: Option<Vec<String>> = values.iter().map(scalar).collect();
+    Some(values?.join(","))
 }

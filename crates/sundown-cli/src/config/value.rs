@@ -1,4 +1,5 @@
-//! The kinds of values a key may have: how each is written, read, and described.
+//! The kinds of values a key may have: how each is written, read, and described. Words are taken in
+//! capitals, too; units are not, because `M` and `m` are not the same.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,10 +9,14 @@ use std::time::Duration;
 use sundown::timeline::seconds;
 use tracing::level_filters::LevelFilter;
 
+use crate::call::Target;
+
 /// What can stand behind a key.
 pub(crate) trait Value: Sized {
     /// Whether a flag without a value means `true`.
     const IS_SWITCH: bool = false;
+    /// Whether a file may have a list of values for it.
+    const IS_LIST: bool = false;
     /// Whether it is kept out of sight.
     const IS_SECRET: bool = false;
 
@@ -41,6 +46,9 @@ impl fmt::Display for Time {
     }
 }
 
+/// A year in milliseconds: nobody means more, and no sum of such times can overflow.
+const LONGEST: f64 = 365.0 * 86_400_000.0;
+
 impl Value for Time {
     fn wanted() -> String {
         "a time like 30s, 250ms, 5m or 1h; a bare number is seconds".to_owned()
@@ -50,14 +58,26 @@ impl Value for Time {
         let digits = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
         let (number, unit) = (text[..digits].trim(), text[digits..].trim());
         let unit = match unit {
-            "ms" => 0.001,
-            "" | "s" => 1.0,
-            "m" | "min" => 60.0,
-            "h" => 3600.0,
+            "ms" => 1.0,
+            "" | "s" => 1000.0,
+            "m" | "min" => 60_000.0,
+            "h" => 3_600_000.0,
             _ => return Err(format!("`{unit}` is no unit of time")),
         };
         let number: f64 = number.parse().map_err(|_| String::new())?;
-        Duration::try_from_secs_f64(number * unit).map(Time).map_err(|error| error.to_string())
+        let millis = number * unit;
+        if millis < 0.0 {
+            return Err(String::new());
+        }
+        if millis > LONGEST {
+            return Err("that is longer than a year".to_owned());
+        }
+        if (millis - millis.round()).abs() > 1e-4 {
+            return Err("the smallest part of a time is a millisecond".to_owned());
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=LONGEST")]
+        let millis = millis.round() as u64;
+        Ok(Time(Duration::from_millis(millis)))
     }
 
     fn show(&self) -> String {
@@ -77,6 +97,10 @@ pub(crate) struct Size(pub(crate) u64);
 const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
 
 impl Size {
+    pub(crate) const fn kibibytes(count: u64) -> Self {
+        Size(count << 10)
+    }
+
     pub(crate) const fn mebibytes(count: u64) -> Self {
         Size(count << 20)
     }
@@ -137,12 +161,18 @@ impl Value for Secret {
 pub(crate) struct Auto<T>(pub(crate) Option<T>);
 
 impl<T: Value> Value for Auto<T> {
+    const IS_SECRET: bool = T::IS_SECRET;
+
     fn wanted() -> String {
         format!("`auto`, or {}", T::wanted())
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        if text == "auto" { Ok(Auto(None)) } else { T::parse(text).map(|value| Auto(Some(value))) }
+        if text.eq_ignore_ascii_case("auto") {
+            Ok(Auto(None))
+        } else {
+            T::parse(text).map(|value| Auto(Some(value)))
+        }
     }
 
     fn show(&self) -> String {
@@ -162,7 +192,11 @@ impl<T: Value> Value for Off<T> {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        if text == "off" { Ok(Off(None)) } else { T::parse(text).map(|value| Off(Some(value))) }
+        if text.eq_ignore_ascii_case("off") {
+            Ok(Off(None))
+        } else {
+            T::parse(text).map(|value| Off(Some(value)))
+        }
     }
 
     fn show(&self) -> String {
@@ -183,7 +217,7 @@ impl Value for Format {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        match text {
+        match &*text.to_ascii_lowercase() {
             "text" => Ok(Format::Text),
             "json" => Ok(Format::Json),
             _ => Err(String::new()),
@@ -231,7 +265,7 @@ impl Value for bool {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| String::new())
+        text.to_ascii_lowercase().parse().map_err(|_| String::new())
     }
 
     fn show(&self) -> String {
@@ -241,16 +275,54 @@ impl Value for bool {
 
 impl Value for usize {
     fn wanted() -> String {
-        "a number from 1 to 1024".to_owned()
+        "a number from 1 to 512".to_owned()
     }
 
     fn parse(text: &str) -> Result<Self, String> {
         let number = text.parse().ok();
-        number.filter(|number| (1..=1024).contains(number)).ok_or_else(String::new)
+        number.filter(|number| (1..=512).contains(number)).ok_or_else(String::new)
     }
 
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+/// How many of something there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Count(pub(crate) u64);
+
+impl Value for Count {
+    fn wanted() -> String {
+        "a number from 1 on".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = text.replace('_', "").parse().ok().filter(|number| *number > 0);
+        number.map(Count).ok_or_else(String::new)
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// Addresses, and everything below them.
+impl Value for Vec<Target> {
+    const IS_LIST: bool = true;
+
+    fn wanted() -> String {
+        "URLs like https://hooks.example.com/in, separated by commas".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let urls = text.split(',').map(str::trim).filter(|url| !url.is_empty());
+        urls.map(Target::parse).collect()
+    }
+
+    fn show(&self) -> String {
+        let urls: Vec<String> = self.iter().map(ToString::to_string).collect();
+        urls.join(",")
     }
 }
 

@@ -6,6 +6,7 @@ use actix_web::{App, HttpResponse, web};
 use sundown::{BoxError, ShutdownCoordinator};
 use sundown_health::Health;
 use sundown_metrics::MetricsService;
+use sundown_tasks::TaskService;
 use sundown_web::{Server, WebServer};
 
 use super::{ADMIN, bind};
@@ -19,10 +20,13 @@ pub(super) fn serve(
     coordinator: Arc<dyn ShutdownCoordinator>,
     config: &Config,
     metrics: &MetricsService,
+    tasks: &TaskService,
 ) -> Result<WebServer, BoxError> {
     let settings = &config.admin;
     let listener = bind("admin.listen", settings.listen)?;
-    let mut health = Health::new(coordinator.clone());
+    let tasks = tasks.clone();
+    let mut health =
+        Health::new(coordinator.clone()).check("task service", move || tasks.is_healthy());
     if let Some(token) = &settings.token.0 {
         health = health.token(token.0.clone());
     }

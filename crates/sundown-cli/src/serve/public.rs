@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse};
+use actix_web::web::{self, Data, FormConfig, JsonConfig, PathConfig, QueryConfig, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 use sundown::{BoxError, ShutdownCoordinator};
 use sundown_health::Token;
+use sundown_tasks::TaskService;
 use sundown_tempfiles::TempFiles;
 use sundown_web::{Server, WebServer};
 
 use super::problem::problem;
-use super::{WEB, bearer, bind, tryout};
+use super::{WEB, bearer, bind, tasks, tryout};
 use crate::config::Config;
 
 /// Serves it until `drain`.
@@ -21,6 +24,7 @@ pub(super) fn serve(
     coordinator: Arc<dyn ShutdownCoordinator>,
     config: &Config,
     files: &TempFiles,
+    tasks: &TaskService,
 ) -> Result<WebServer, BoxError> {
     let settings = &config.web;
     let listener = bind("web.listen", settings.listen)?;
@@ -32,12 +36,20 @@ pub(super) fn serve(
         server = server.workers(workers);
     }
     let token = settings.token.0.as_ref().and_then(|token| Token::new(token.0.clone()));
-    let (has_tryout, files) = (settings.tryout, files.clone());
+    let (has_tryout, limit) = (settings.tryout, settings.body_limit.0);
+    let (files, tasks) = (files.clone(), tasks.clone());
     let application = move || {
-        let (token, files) = (token.clone(), files.clone());
+        let (token, files, tasks) = (token.clone(), files.clone(), tasks.clone());
         App::new()
             .wrap(from_fn(move |request, next| bearer::admit(token.clone(), request, next)))
-            .route("/", web::get().to(index))
+            .configure(move |app| errors(app, limit))
+            .configure(tasks::routes(tasks))
+            .service(
+                web::resource("/")
+                    .route(web::get().to(index))
+                    .route(web::head().to(index))
+                    .default_service(web::to(not_allowed)),
+            )
             .configure(move |app| {
                 if has_tryout {
                     app.app_data(Data::new(files)).configure(tryout::routes);
@@ -48,12 +60,33 @@ pub(super) fn serve(
     Ok(server.serve(coordinator, listener, application)?)
 }
 
+/// What cannot be read is told as everything else that is wrong.
+fn errors(app: &mut ServiceConfig, limit: u64) {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    app.app_data(PathConfig::default().error_handler(|error, _| refused(error)))
+        .app_data(QueryConfig::default().error_handler(|error, _| refused(error)))
+        .app_data(JsonConfig::default().limit(limit).error_handler(|error, _| refused(error)))
+        .app_data(FormConfig::default().error_handler(|error, _| refused(error)));
+}
+
+fn refused<E: ResponseError + 'static>(error: E) -> actix_web::Error {
+    let answer = problem(error.status_code(), &error.to_string());
+    InternalError::from_response(error, answer).into()
+}
+
 async fn index() -> HttpResponse {
     HttpResponse::Ok().json(json!({
         "service": "sundown",
         "version": env!("CARGO_PKG_VERSION"),
         "commit": env!("BUILD_COMMIT"),
     }))
+}
+
+async fn not_allowed(request: HttpRequest) -> HttpResponse {
+    let detail = format!("{} takes GET and HEAD, not {}", request.path(), request.method());
+    let mut answer = problem(StatusCode::METHOD_NOT_ALLOWED, &detail);
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    answer
 }
 
 async fn unknown(request: HttpRequest) -> HttpResponse {

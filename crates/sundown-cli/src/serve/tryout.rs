@@ -9,14 +9,14 @@ use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload, ServiceConfig, get, post, scope};
 use actix_web::{HttpRequest, HttpResponse, rt};
-use actix_ws::{CloseCode, Message};
+use actix_ws::{CloseCode, Closed, Message, Session};
 use bytes::Bytes;
 use futures_core::Stream;
 use serde_json::json;
 use sundown_tempfiles::TempFiles;
 use sundown_web::{Draining, Event, EventStream};
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Interval, interval, sleep};
+use tokio::time::{Interval, interval, sleep, timeout};
 
 use super::problem::problem;
 
@@ -28,6 +28,8 @@ const LONGEST: u64 = 1 << 30;
 const PIECE: Bytes = Bytes::from_static(&[b'.'; 16 * 1024]);
 /// How often an event stream has news.
 const TICK: Duration = Duration::from_millis(200);
+/// How long a WebSocket's goodbye may take to find its place.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 pub(super) fn routes(app: &mut ServiceConfig) {
     let tries = scope("/try")
@@ -128,19 +130,27 @@ async fn socket(request: HttpRequest, body: Payload) -> actix_web::Result<HttpRe
     let (response, mut session, mut messages) = actix_ws::handle(&request, body)?;
     rt::spawn(async move {
         while let Some(Some(Ok(message))) = draining.until(messages.recv()).await {
-            let answered = match message {
-                Message::Text(text) => session.text(text).await,
-                Message::Binary(bytes) => session.binary(bytes).await,
-                Message::Ping(bytes) => session.pong(&bytes).await,
-                Message::Close(_) => break,
-                Message::Pong(_) | Message::Continuation(_) | Message::Nop => Ok(()),
-            };
-            if answered.is_err() {
-                return;
+            if matches!(message, Message::Close(_)) {
+                break;
+            }
+            // A client that takes nothing must not keep the drain from it.
+            match draining.until(send_back(&mut session, message)).await {
+                Some(Ok(())) => {}
+                Some(Err(_)) => return,
+                None => break,
             }
         }
-        // A client that is gone already needs no goodbye.
-        let _ = session.close(Some(CloseCode::Away.into())).await;
+        // Who is gone already needs no goodbye, and who takes nothing gets none.
+        let _ = timeout(GOODBYE, session.close(Some(CloseCode::Away.into()))).await;
     });
     Ok(response)
+}
+
+async fn send_back(session: &mut Session, message: Message) -> Result<(), Closed> {
+    match message {
+        Message::Text(text) => session.text(text).await,
+        Message::Binary(bytes) => session.binary(bytes).await,
+        Message::Ping(bytes) => session.pong(&bytes).await,
+        Message::Close(_) | Message::Pong(_) | Message::Continuation(_) | Message::Nop => Ok(()),
+    }
 }

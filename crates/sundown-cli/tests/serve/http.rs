@@ -121,6 +121,12 @@ impl Client {
         self.exactly(count, Duration::ZERO).await
     }
 
+    /// Says that nothing more will come.
+    pub(crate) async fn finish(&mut self) {
+        // Whoever was refused may be gone already.
+        let _ = self.stream.get_mut().shutdown().await;
+    }
+
     /// What comes until the other side closes; a reset counts as an end.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();

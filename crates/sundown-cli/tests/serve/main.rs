@@ -8,4 +8,7 @@ mod hostile;
 mod http;
 mod operating;
 mod service;
+mod starting;
+mod terminal;
 mod visit;
+mod watchers;

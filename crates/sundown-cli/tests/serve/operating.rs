@@ -5,11 +5,11 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::Value;
-use sundown_drill::process::{Process, Signal};
+use sundown_drill::process::Signal;
 use tokio::time::{sleep, timeout};
 
 use crate::http::{get, request};
-use crate::service::{PATIENCE, Scratch, files_below, last_word, serving, start, sundown};
+use crate::service::{PATIENCE, Scratch, files_below, last_word, launch, serving, start, sundown};
 
 /// The participants of a plan or a report, phase by phase.
 fn participants(plan: &Value) -> Vec<(String, Vec<String>)> {
@@ -34,30 +34,19 @@ async fn the_plan_that_is_shown_is_the_one_that_runs() {
     assert_eq!(shown["cap_ms"], 20_000.0);
     assert_eq!(shown["phases"][0]["end_ms"], 1000.0);
 
-    let mut service = start(&scratch, flags);
-    let runs = get(service.admin, "/shutdown").await.unwrap().text();
-    assert_eq!(participants(&shown), participants(&serde_json::from_str(&runs).unwrap()));
+    let report = scratch.path("report.json");
+    let mut service = start(&scratch, &format!("{flags} --shutdown-report-file {report}"));
     service.signal(Signal::Int);
     service.ends_with(0);
+    let ran: Value = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
+    assert_eq!(participants(&shown), participants(&ran));
+    for last in [&shown["phases"][3], &ran["phases"][3]] {
+        let waiters = last["waiters"].as_array().unwrap();
+        assert_eq!(waiters.last().unwrap()["name"], "last metrics", "{last}");
+    }
 
     let text = sundown("plan --shutdown-timeout 30").spawn().unwrap().wait(PATIENCE).unwrap();
     assert!(text.stdout.contains("last words 250 ms = 30 s"), "{}", text.stdout);
-}
-
-#[test]
-fn a_configuration_that_cannot_work_is_refused_before_anything_is_opened() {
-    for (arguments, culprit) in [
-        ("serve --shutdown-timeout 5s", "the fixed budgets"),
-        ("plan --shutdown-timeout 5s", "the fixed budgets"),
-        ("serve --weeb", "--weeb: there is no such flag"),
-        ("config --config /no/such/file", "cannot read /no/such/file"),
-        ("serve --listen 0.0.0.0:0", "which others can reach"),
-        ("serve --listen 192.0.2.1:80 --web-open", "cannot listen on 192.0.2.1:80"),
-    ] {
-        let exit = sundown(arguments).spawn().unwrap().wait(PATIENCE).unwrap();
-        assert_eq!(exit.code, Some(2), "{arguments}: {}", exit.stderr);
-        assert!(exit.stderr.contains(culprit), "{arguments}: {}", exit.stderr);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,6 +121,48 @@ async fn after_a_kill_the_next_one_tells_of_it_and_tidies_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_report_file_is_for_one_process_and_the_second_is_told_so() {
+    let scratch = Scratch::new();
+    let flags = format!("--shutdown-report-file {}", scratch.path("last.json"));
+    let mut first = start(&scratch, &flags);
+    let second = launch(&scratch, &flags).spawn().unwrap().wait(PATIENCE).unwrap();
+    assert_eq!(second.code, Some(2), "{}", second.stderr);
+    let told = format!("belongs to process {}, which is alive", first.process.id());
+    assert!(second.stderr.contains("--shutdown-report-file: "), "{}", second.stderr);
+    assert!(second.stderr.contains(&told), "{}", second.stderr);
+    first.signal(Signal::Term);
+    first.ends_with(0);
+    let mut third = start(&scratch, &flags);
+    third.signal(Signal::Term);
+    let exit = third.ends_with(0);
+    assert!(!exit.stderr.contains("did not stop cleanly"), "{}", exit.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_in_the_log_are_numbers_with_their_unit() {
+    let scratch = Scratch::new();
+    let mut service = start(&scratch, "--log-level debug --shutdown-timeout 20s");
+    service.signal(Signal::Term);
+    let exit = service.ends_with(0);
+    let mut units = 0;
+    for line in exit.stderr.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        for (name, value) in event.as_object().unwrap() {
+            let text = value.as_str().unwrap_or_default();
+            assert!(!text.contains("Some("), "{line}");
+            let is_time = name.ends_with("_ms");
+            assert!(!is_time || value.is_u64(), "{line}");
+            units += usize::from(is_time);
+        }
+        let is_about = |message: &str| event["message"] == message;
+        assert!(!is_about("shutting down") || event["cap_ms"] == 20_000, "{line}");
+        assert!(!is_about("phase begins") || event["budget_ms"].is_u64(), "{line}");
+        assert!(!is_about("done") || event["took_ms"].is_u64(), "{line}");
+    }
+    assert!(units > 8, "{}", exit.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_last_values_are_left_in_a_file() {
     let scratch = Scratch::new();
     let path = scratch.path("last.prom");
@@ -140,56 +171,4 @@ async fn the_last_values_are_left_in_a_file() {
     service.ends_with(0);
     let values = fs::read_to_string(path).unwrap();
     assert!(values.contains("graceful_shutdown_duration_seconds_count 1"), "{values}");
-}
-
-/// `script` gives it a terminal.
-#[tokio::test(flavor = "multi_thread")]
-async fn on_a_terminal_a_stop_shows_who_is_waited_for() {
-    let scratch = Scratch::new();
-    let command = format!(
-        "{} serve --web-tryout --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --temp-directory {}",
-        env!("CARGO_BIN_EXE_sundown"),
-        scratch.path("tmp")
-    );
-    let process = Process::new("script")
-        .args(["-q", "-e", "-c", &command, "/dev/null"])
-        .env_remove("KUBERNETES_SERVICE_HOST")
-        .env("SUNDOWN_ADMIN_TOKEN", "battery-staple")
-        .spawn()
-        .unwrap();
-    let line = process.wait_for_line(|line| line.contains("serving"), PATIENCE).unwrap().text;
-    let address = |name: &str| {
-        let plain = without_escapes(&line);
-        let (_, rest) = plain.split_once(&format!("{name}=")).unwrap();
-        rest.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    let (web, admin) = (address("web"), address("admin"));
-    let slow = get(web, "/try/slow/1500");
-    let stop = async {
-        sleep(Duration::from_millis(200)).await;
-        let bearer = "Authorization: Bearer battery-staple\r\n";
-        request(admin, "POST /shutdown", bearer, "").await.unwrap()
-    };
-    let (slow, stop) = tokio::join!(slow, stop);
-    assert_eq!((slow.unwrap().status, stop.status), (200, 202));
-    let exit = process.wait(PATIENCE).unwrap();
-    assert_eq!(exit.code, Some(0), "{}", exit.stdout);
-    let seen = without_escapes(&exit.stdout);
-    assert!(seen.contains("stopping: drain, "), "{seen}");
-    assert!(seen.lines().any(|line| line.trim_start().starts_with("web  for ")), "{seen}");
-    assert!(seen.contains("stopped cleanly in "), "the timeline follows: {seen}");
-    assert!(!seen.contains("{\"timestamp\""), "text, not JSON: {seen}");
-}
-
-/// Text as it would be read: without colours, and without the movements of the cursor.
-fn without_escapes(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, escaped)) = rest.split_once("\x1b[") {
-        plain.push_str(before);
-        let end =
-            escaped.find(|c: char| c.is_ascii_alphabetic()).map_or(escaped.len(), |at| at + 1);
-        rest = &escaped[end..];
-    }
-    plain + rest
 }

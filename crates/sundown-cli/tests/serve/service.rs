@@ -44,8 +44,18 @@ pub(crate) struct Service {
 
 /// The binary with these arguments, in an environment that says nothing.
 pub(crate) fn sundown(arguments: &str) -> Launch {
-    let launch = Process::new(env!("CARGO_BIN_EXE_sundown")).env_remove("KUBERNETES_SERVICE_HOST");
+    let launch = Process::new(env!("CARGO_BIN_EXE_sundown"))
+        .env_remove("KUBERNETES_SERVICE_HOST")
+        .env("STATE_DIRECTORY", state_directory());
     arguments.split_whitespace().fold(launch, Launch::arg)
+}
+
+/// Where tasks are kept when nobody says where: a directory for each process.
+pub(crate) fn state_directory() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("state-{}-{number}", std::process::id());
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
 /// Starts it on ports of its own, with `/try` and these flags.
@@ -57,6 +67,8 @@ pub(crate) fn launch(scratch: &Scratch, flags: &str) -> Launch {
     sundown("serve --web-tryout --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0")
         .arg("--temp-directory")
         .arg(scratch.path("tmp"))
+        .arg("--store")
+        .arg(scratch.path("tasks.db"))
         .args(flags.split_whitespace())
 }
 

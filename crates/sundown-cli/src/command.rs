@@ -1,0 +1,119 @@
+//! The kind `command`: runs one of the programs that the configuration names. What a task sends are
+//! arguments and an input, as data; there is no shell.
+
+mod output;
+mod process;
+pub(crate) mod shim;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sundown::BoxError;
+use sundown_tasks::{Task, TaskContext, TaskError};
+
+use self::process::Finished;
+
+/// The most arguments a task may add, and the most bytes of them.
+const ARGUMENTS: usize = 64;
+const ARGUMENT_BYTES: usize = 64 * 1024;
+
+/// A directory for one attempt, gone when it is dropped.
+pub(crate) trait Workplace: Send {
+    fn path(&self) -> &std::path::Path;
+}
+
+type Opening = Pin<Box<dyn Future<Output = Result<Box<dyn Workplace>, BoxError>> + Send>>;
+/// Where attempts get their directories from.
+pub(crate) type Workplaces = Arc<dyn Fn() -> Opening + Send + Sync>;
+
+/// A program that tasks may run.
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    pub(crate) program: PathBuf,
+    /// Those that stand before the task's own.
+    pub(crate) arguments: Vec<String>,
+    /// Whether tasks may add their own.
+    pub(crate) takes_arguments: bool,
+    /// Variables it gets besides `PATH`, `HOME` and `LANG`.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// How long it has between SIGTERM and SIGKILL.
+    pub(crate) grace: Duration,
+    /// How many bytes of each of its outputs are kept.
+    pub(crate) output_limit: usize,
+    /// Whether each line it writes is progress.
+    pub(crate) tells_lines: bool,
+}
+
+/// All programs that tasks may run.
+pub(crate) struct Commands {
+    pub(crate) by_name: BTreeMap<String, Command>,
+    pub(crate) workplaces: Workplaces,
+}
+
+/// What a task sends.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Input {
+    command: String,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    stdin: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Output {
+    exit_code: i32,
+    stdout: String,
+    stderr: String,
+    /// Whether more was written than was kept.
+    is_truncated: bool,
+}
+
+impl Task for Commands {
+    const KIND: &'static str = "command";
+    type Input = Input;
+    type Output = Output;
+
+    async fn run(&self, input: Input, context: TaskContext) -> Result<Output, TaskError> {
+        let command = self.by_name.get(&input.command).ok_or_else(|| {
+            let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+            let (name, known) = (&input.command, known.join(", "));
+            TaskError::permanent(format!("there is no command `{name}` here (there are: {known})"))
+        })?;
+        check(command, &input).map_err(TaskError::permanent)?;
+        let workplace = (self.workplaces)().await?;
+        match process::run(command, &input, workplace.path(), &context).await? {
+            Finished::Stopped => Err(TaskError::unfinished()),
+            Finished::By { code: 0, kept } => Ok(Output {
+                exit_code: 0,
+                stdout: kept.stdout,
+                stderr: kept.stderr,
+                is_truncated: kept.is_truncated,
+            }),
+            Finished::By { code, kept } => {
+                let last = kept.stderr.trim_end().lines().last().unwrap_or("it said nothing");
+                Err(format!("`{}` ended with {code}: {last}", input.command).into())
+            }
+        }
+    }
+}
+
+fn check(command: &Command, input: &Input) -> Result<(), String> {
+    if !command.takes_arguments && !input.args.is_empty() {
+        return Err(format!("the command `{}` takes no arguments", input.command));
+    }
+    let bytes: usize = input.args.iter().map(String::len).sum();
+    if input.args.len() > ARGUMENTS || bytes > ARGUMENT_BYTES {
+        return Err(format!("at most {ARGUMENTS} arguments with {ARGUMENT_BYTES} bytes"));
+    }
+    if input.args.iter().any(|argument| argument.contains('\0')) {
+        return Err("an argument cannot hold a zero byte".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! The tasks API: tasks are handed in, looked at, followed, ended and begun again.
+
+mod answer;
+mod ask;
+mod events;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, Json, Path, Query, ServiceConfig, get, post, resource, scope};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
+use sundown_tasks::{Change, TaskId, TaskService};
+
+use self::answer::{changed, no_task, refused, store_failed, taken_in};
+use self::ask::{Batch, Listing, NewTask};
+use super::problem::problem;
+
+/// The most tasks that may come at once.
+const BATCH: usize = 1000;
+/// How many tasks a page has, unless said otherwise, and at the most.
+const PAGE: usize = 50;
+const LONGEST_PAGE: usize = 500;
+
+pub(super) fn routes(service: TaskService) -> impl FnOnce(&mut ServiceConfig) {
+    move |app| {
+        let one = scope("/{id}")
+            .service(resource("").get(task).delete(cancel))
+            .service(resource("/events").get(events::follow))
+            .service(resource("/requeue").post(requeue))
+            .service(resource("/discard").post(discard));
+        let tasks = scope("/tasks")
+            .service(resource("").route(post().to(submit)).route(get().to(list)))
+            .service(resource("/batch").route(post().to(batch)))
+            .service(one);
+        app.app_data(Data::new(service)).service(tasks);
+    }
+}
+
+async fn submit(
+    tasks: Data<TaskService>,
+    request: HttpRequest,
+    Json(task): Json<NewTask>,
+) -> HttpResponse {
+    let header = request.headers().get("Idempotency-Key").map(|key| key.to_str().ok());
+    let request = match task.into_request(header) {
+        Ok(request) => request,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
+    };
+    match tasks.hand_in(request).await {
+        Ok(started) => {
+            let status = if started.is_new { StatusCode::CREATED } else { StatusCode::OK };
+            let location = format!("/tasks/{}", started.id);
+            HttpResponse::build(status).insert_header((LOCATION, location)).json(started)
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+async fn batch(tasks: Data<TaskService>, Json(batch): Json<Batch>) -> HttpResponse {
+    if batch.tasks.is_empty() || batch.tasks.len() > BATCH {
+        let detail = format!("a batch has 1 to {BATCH} tasks, not {}", batch.tasks.len());
+        return problem(StatusCode::BAD_REQUEST, &detail);
+    }
+    let mut requests = Vec::with_capacity(batch.tasks.len());
+    for (index, task) in batch.tasks.into_iter().enumerate() {
+        match task.into_request(None) {
+            Ok(request) => requests.push(request),
+            Err(why) => return problem(StatusCode::BAD_REQUEST, &format!("task {index}: {why}")),
+        }
+    }
+    match tasks.hand_in_batch(requests).await {
+        Ok(results) => {
+            let results: Vec<_> = results.into_iter().map(taken_in).collect();
+            HttpResponse::Ok().json(json!({ "results": results }))
+        }
+        Err(error) => store_failed(&error),
+    }
+}
+
+async fn task(tasks: Data<TaskService>, id: Path<String>) -> HttpResponse {
+    let Ok(id) = id.parse() else { return no_task(&id) };
+    match tasks.get(id).await {
+        Ok(Some(entry)) => HttpResponse::Ok().json(entry),
+        Ok(None) => no_task(&id.to_string()),
+        Err(error) => store_failed(&error),
+    }
+}
+
+async fn list(tasks: Data<TaskService>, Query(listing): Query<Listing>) -> HttpResponse {
+    let filter = match listing.into_filter() {
+        Ok(filter) => filter,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
+    };
+    let limit = filter.limit;
+    match tasks.list(filter).await {
+        Ok(entries) => {
+            let is_full = entries.len() == limit;
+            let next = entries.last().filter(|_| is_full).map(|last| last.id);
+            HttpResponse::Ok().json(json!({ "tasks": entries, "next": next }))
+        }
+        Err(error) => store_failed(&error),
+    }
+}
+
+async fn cancel(tasks: Data<TaskService>, id: Path<String>) -> HttpResponse {
+    let Ok(id) = id.parse() else { return no_task(&id) };
+    changed(id, tasks.cancel(id).await, "is over already (POST its /discard to forget it)")
+}
+
+async fn requeue(tasks: Data<TaskService>, id: Path<String>) -> HttpResponse {
+    let Ok(id) = id.parse() else { return no_task(&id) };
+    let hint = "can begin again only when it failed, died or was cancelled";
+    changed(id, tasks.requeue(id).await, hint)
+}
+
+async fn discard(tasks: Data<TaskService>, id: Path<String>) -> HttpResponse {
+    let Ok(id) = id.parse::<TaskId>() else { return no_task(&id) };
+    match tasks.discard(id).await {
+        Ok(Change::Now(_)) => HttpResponse::NoContent().finish(),
+        other => changed(id, other, "can be forgotten only when it is over (DELETE it first)"),
+    }
+}

@@ -1,0 +1,82 @@
+//! What clients get: each refusal with its status, its name, and what to do next.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
+use serde_json::{Value, json};
+use sundown_tasks::{Change, Refused, Started, StoreError, TaskId};
+
+use crate::serve::problem::{problem, problem_named};
+
+/// How many seconds a client should stay away from a service that stops, or is full.
+const COME_BACK: u32 = 1;
+
+/// A task that was not taken in.
+pub(super) fn refused(error: &Refused) -> HttpResponse {
+    if let Refused::Store(error) = error {
+        return store_failed(error);
+    }
+    let status = status_of(error);
+    let mut answer = problem_named(status, error.name(), &error.to_string());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(RETRY_AFTER, COME_BACK.into());
+    }
+    answer
+}
+
+/// One of a batch.
+pub(super) fn taken_in(result: Result<Started, Refused>) -> Value {
+    match result {
+        Ok(started) => json!(started),
+        Err(error) => json!({
+            "error": {
+                "status": status_of(&error).as_u16(),
+                "code": error.name(),
+                "detail": error.to_string(),
+            }
+        }),
+    }
+}
+
+fn status_of(error: &Refused) -> StatusCode {
+    match error {
+        Refused::UnknownKind { .. } | Refused::InvalidInput { .. } | Refused::BadKey => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Refused::KeyTaken { .. } => StatusCode::CONFLICT,
+        // Shutting down, full, a store that does not answer: another time, or elsewhere.
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The store did not answer.
+pub(super) fn store_failed(error: &StoreError) -> HttpResponse {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut answer = problem_named(status, "store", &error.to_string());
+    answer.headers_mut().insert(RETRY_AFTER, COME_BACK.into());
+    answer
+}
+
+pub(super) fn no_task(id: &str) -> HttpResponse {
+    let id: String = id.chars().take(40).collect();
+    problem(StatusCode::NOT_FOUND, &format!("there is no task {id} (any more)"))
+}
+
+/// What became of a wish; `hint` says why it may be impossible.
+pub(super) fn changed(id: TaskId, change: Result<Change, StoreError>, hint: &str) -> HttpResponse {
+    match change {
+        Ok(Change::Now(state)) if state.is_final() => {
+            HttpResponse::Ok().json(json!({ "id": id, "state": state }))
+        }
+        // It was told to, and will be.
+        Ok(Change::Now(state)) => {
+            HttpResponse::Accepted().json(json!({ "id": id, "state": state }))
+        }
+        Ok(Change::Impossible(state)) => {
+            let detail = format!("task {id} is {}: it {hint}", state.name());
+            problem_named(StatusCode::CONFLICT, "impossible", &detail)
+        }
+        Ok(Change::Unknown) => no_task(&id.to_string()),
+        Err(error) => store_failed(&error),
+    }
+}

@@ -1,0 +1,260 @@
+//! The attempts of this process: which there are, how each is told to stop, and what it still owes.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Fence, TaskId};
+
+/// Everything this process has claimed and not given back.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
+    held: Mutex<Held>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    attempts: HashMap<TaskId, Attempt>,
+    running: usize,
+    running_of: HashMap<String, usize>,
+}
+
+/// One attempt, from the claim to the commit of its end.
+#[derive(Debug)]
+struct Attempt {
+    fence: Fence,
+    kind: String,
+    since: Instant,
+    /// Told to stop where it is.
+    cancel: CancellationToken,
+    is_unwanted: bool,
+    stage: Stage,
+}
+
+/// How far an attempt is.
+#[derive(Debug)]
+enum Stage {
+    /// Claimed, and waits for a place.
+    Waiting,
+    /// Its code runs.
+    Running(AbortHandle),
+    /// Its code has ended, and the store does not know yet.
+    Ended,
+    /// It is being handed back: whatever its code says now comes too late.
+    Given,
+}
+
+impl Held {
+    fn get(&mut self, fence: Fence) -> Option<&mut Attempt> {
+        self.attempts.get_mut(&fence.task).filter(|attempt| attempt.fence == fence)
+    }
+
+    /// Puts an attempt into another stage, and keeps count. Answers whether it is there.
+    fn enter(&mut self, fence: Fence, stage: Stage) -> bool {
+        let Some(attempt) = self.attempts.get_mut(&fence.task).filter(|a| a.fence == fence) else {
+            return false;
+        };
+        let was_running = attempt.is_running();
+        attempt.stage = stage;
+        let is_running = attempt.is_running();
+        let kind = attempt.kind.clone();
+        self.count(&kind, was_running, is_running);
+        true
+    }
+
+    fn remove(&mut self, fence: Fence) -> Option<Attempt> {
+        self.get(fence)?;
+        let attempt = self.attempts.remove(&fence.task)?;
+        self.count(&attempt.kind, attempt.is_running(), false);
+        Some(attempt)
+    }
+
+    fn count(&mut self, kind: &str, was_running: bool, is_running: bool) {
+        let of_kind = self.running_of.entry(kind.to_owned()).or_default();
+        match (was_running, is_running) {
+            (false, true) => {
+                *of_kind += 1;
+                self.running += 1;
+            }
+            (true, false) => {
+                *of_kind -= 1;
+                self.running -= 1;
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+}
+
+impl Attempt {
+    fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Running(_))
+    }
+
+    fn stop(&self) {
+        self.cancel.cancel();
+        if let Stage::Running(abort) = &self.stage {
+            abort.abort();
+        }
+    }
+}
+
+impl Attempts {
+    pub(crate) fn add(&self, fence: Fence, kind: String) -> CancellationToken {
+        let cancel = CancellationToken::new();
+        let attempt = Attempt {
+            fence,
+            kind,
+            since: Instant::now(),
+            cancel: cancel.clone(),
+            is_unwanted: false,
+            stage: Stage::Waiting,
+        };
+        let mut held = self.held();
+        // An attempt of ours that lost its lease while nobody looked.
+        let older = held.attempts.get(&fence.task).map(|older| older.fence);
+        if let Some(older) = older.and_then(|older| held.remove(older)) {
+            older.stop();
+        }
+        held.attempts.insert(fence.task, attempt);
+        cancel
+    }
+
+    /// The code of an attempt runs from now on. Not if it was given back meanwhile.
+    pub(crate) fn runs(&self, fence: Fence, abort: AbortHandle) {
+        let mut held = self.held();
+        let waits = held.get(fence).is_some_and(|held| matches!(held.stage, Stage::Waiting));
+        if waits {
+            held.enter(fence, Stage::Running(abort));
+        } else {
+            abort.abort();
+        }
+    }
+
+    /// The code of an attempt has ended. Answers whether its word still counts.
+    pub(crate) fn has_ended(&self, fence: Fence) -> bool {
+        let mut held = self.held();
+        let counts = held.get(fence).is_some_and(|held| !matches!(held.stage, Stage::Given))
+            && held.enter(fence, Stage::Ended);
+        drop(held);
+        self.changed.notify_waiters();
+        counts
+    }
+
+    /// The store knows of its end.
+    pub(crate) fn remove(&self, fence: Fence) {
+        self.held().remove(fence);
+        self.changed.notify_waiters();
+    }
+
+    /// It is not this process's any more: its code is stopped. Answers whether it still ran; one
+    /// whose end is being written loses its lease by that.
+    pub(crate) fn lose(&self, fence: Fence) -> bool {
+        let mut held = self.held();
+        let runs = held
+            .get(fence)
+            .is_some_and(|held| matches!(held.stage, Stage::Waiting | Stage::Running(_)));
+        if runs && let Some(lost) = held.remove(fence) {
+            lost.stop();
+        }
+        drop(held);
+        self.changed.notify_waiters();
+        runs
+    }
+
+    /// Tells one to stop, because nobody wants it any more.
+    pub(crate) fn cancel(&self, fence: Fence) {
+        if let Some(held) = self.held().get(fence) {
+            held.is_unwanted = true;
+            held.cancel.cancel();
+        }
+    }
+
+    /// The same, for whichever attempt there is.
+    pub(crate) fn cancel_task(&self, task: TaskId) {
+        let fence = self.held().attempts.get(&task).map(|held| held.fence);
+        if let Some(fence) = fence {
+            self.cancel(fence);
+        }
+    }
+
+    /// Whether it was told so.
+    pub(crate) fn is_unwanted(&self, fence: Fence) -> bool {
+        self.held().get(fence).is_some_and(|held| held.is_unwanted)
+    }
+
+    /// Tells all to stop.
+    pub(crate) fn cancel_all(&self) {
+        self.held().attempts.values().for_each(|held| held.cancel.cancel());
+    }
+
+    /// Takes the word from all whose code has not ended, stops them, and says which they were.
+    pub(crate) fn give_up(&self) -> Vec<Fence> {
+        let mut held = self.held();
+        let open = held
+            .attempts
+            .values()
+            .filter(|held| matches!(held.stage, Stage::Waiting | Stage::Running(_)));
+        let mut given: Vec<Fence> = open.map(|open| open.fence).collect();
+        given.sort_unstable();
+        for fence in &given {
+            if let Some(open) = held.get(*fence) {
+                open.stop();
+            }
+            held.enter(*fence, Stage::Given);
+        }
+        given
+    }
+
+    /// All whose lease must be kept.
+    pub(crate) fn fences(&self) -> Vec<Fence> {
+        self.held().attempts.values().map(|held| held.fence).collect()
+    }
+
+    /// Claimed or running: what a person would call active.
+    pub(crate) fn len(&self) -> usize {
+        self.held().attempts.len()
+    }
+
+    /// How many run.
+    pub(crate) fn running(&self) -> usize {
+        self.held().running
+    }
+
+    /// How many of a kind run.
+    pub(crate) fn running_of(&self, kind: &str) -> usize {
+        self.held().running_of.get(kind).copied().unwrap_or(0)
+    }
+
+    /// Those that are held, with their kinds and ages.
+    pub(crate) fn list(&self) -> Vec<(Fence, String, Duration)> {
+        let held = self.held();
+        let describe = |held: &Attempt| (held.fence, held.kind.clone(), held.since.elapsed());
+        held.attempts.values().map(describe).collect()
+    }
+
+    /// Waits until none is held.
+    pub(crate) async fn none_left(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.len() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The next time one ends or is gone, counted from this call.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,209 @@
+//! A kind of task as the service runs it: its code behind one signature, its limits, its retries.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::task::spawn_blocking;
+
+use crate::task::Flaw;
+use crate::{Task, TaskContext, TaskError};
+
+type Running = Pin<Box<dyn Future<Output = Result<Box<RawValue>, TaskError>> + Send>>;
+type Code = Arc<dyn Fn(Box<RawValue>, TaskContext) -> Running + Send + Sync>;
+type Check = fn(&RawValue) -> Result<(), String>;
+
+/// A kind of task, with how many of it may run here at once and how it is tried again.
+#[derive(Clone)]
+#[must_use = "a kind does nothing until a service has it"]
+pub struct Kind {
+    pub(crate) name: String,
+    pub(crate) code: Code,
+    check: Check,
+    pub(crate) concurrency: Option<usize>,
+    pub(crate) max_attempts: u32,
+    pub(crate) max_interruptions: u32,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) backoff: Backoff,
+}
+
+/// How long a failed task is left alone: doubled with every failure, and spread, so that those who
+/// failed together do not come back together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Backoff {
+    pub(crate) first: Duration,
+    pub(crate) longest: Duration,
+}
+
+impl Kind {
+    /// A kind whose attempts are futures.
+    pub fn new<T: Task>(task: T) -> Self {
+        let task = Arc::new(task);
+        let code = move |input: Box<RawValue>, context: TaskContext| -> Running {
+            let task = task.clone();
+            Box::pin(async move {
+                let output = task.run(read(&input)?, context).await?;
+                write(&output)
+            })
+        };
+        Kind::of(T::KIND.to_owned(), Arc::new(code), check::<T::Input>)
+    }
+
+    /// A kind whose attempts block a thread. They cannot be cut short: let them look at
+    /// [`TaskContext::is_wrapping_up`].
+    pub fn blocking<I, O>(
+        name: impl Into<String>,
+        body: impl Fn(I, TaskContext) -> Result<O, TaskError> + Send + Sync + 'static,
+    ) -> Self
+    where
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize + Send + 'static,
+    {
+        let body = Arc::new(body);
+        let code = move |input: Box<RawValue>, context: TaskContext| -> Running {
+            let body = body.clone();
+            Box::pin(async move {
+                let input = read(&input)?;
+                let ran = spawn_blocking(move || body(input, context)).await;
+                match ran {
+                    Ok(output) => write(&output?),
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(stopped) => Err(TaskError::from(stopped)),
+                    },
+                }
+            })
+        };
+        Kind::of(name.into(), Arc::new(code), check::<I>)
+    }
+
+    fn of(name: String, code: Code, check: Check) -> Self {
+        let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(3600) };
+        Kind {
+            name,
+            code,
+            check,
+            concurrency: None,
+            max_attempts: 5,
+            max_interruptions: 100,
+            timeout: None,
+            backoff,
+        }
+    }
+
+    /// How many of it may run in this process at once; by default as many as the service runs.
+    pub fn concurrency(mut self, count: usize) -> Self {
+        self.concurrency = Some(count.max(1));
+        self
+    }
+
+    /// How many attempts may fail before the task is dead; by default 5.
+    pub fn attempts(mut self, count: u32) -> Self {
+        self.max_attempts = count.max(1);
+        self
+    }
+
+    /// How many attempts may be interrupted by the end of their process before an interruption
+    /// counts as a failure; by default 100.
+    pub fn interruptions(mut self, count: u32) -> Self {
+        self.max_interruptions = count;
+        self
+    }
+
+    /// How long an attempt may take; by default there is no bound. One that takes longer fails.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// How long a task is left alone after its first failure, and at the longest; by default 1 s and
+    /// an hour. Between those it doubles, and is spread by half.
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.backoff = Backoff { first, longest };
+        self
+    }
+
+    /// Whether it can begin with this input.
+    pub(crate) fn accepts(&self, input: &RawValue) -> Result<(), String> {
+        (self.check)(input)
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kind").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Backoff {
+    /// The pause after so many failures. `spread` is from 0 to 1.
+    pub(crate) fn after(self, failures: u32, spread: f64) -> Duration {
+        let doubled = self.first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
+        doubled.min(self.longest).mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0)
+    }
+}
+
+/// The kinds of a service, by name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kinds(BTreeMap<String, Kind>);
+
+impl Kinds {
+    /// The second of two with one name is answered back.
+    pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>) -> Result<Self, Kind> {
+        let mut all = BTreeMap::new();
+        for kind in kinds {
+            if let Some(second) = all.insert(kind.name.clone(), kind) {
+                return Err(second);
+            }
+        }
+        Ok(Kinds(all))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Kind> {
+        self.0.get(name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Kind> {
+        self.0.values()
+    }
+
+    /// Their names, as an error lists them.
+    pub(crate) fn names(&self) -> String {
+        let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+}
+
+fn check<I: DeserializeOwned>(input: &RawValue) -> Result<(), String> {
+    serde_json::from_str::<I>(input.get()).map(drop).map_err(|error| error.to_string())
+}
+
+/// An input that was accepted by an older version of the code may not be readable any more.
+fn read<I: DeserializeOwned>(input: &RawValue) -> Result<I, TaskError> {
+    let read = serde_json::from_str(input.get());
+    read.map_err(|error| TaskError(Flaw::ForGood(format!("its input: {error}").into())))
+}
+
+fn write<O: Serialize>(output: &O) -> Result<Box<RawValue>, TaskError> {
+    let written = to_raw_value(output);
+    written.map_err(|error| TaskError(Flaw::ForGood(format!("its output: {error}").into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_up_to_the_longest_and_is_spread_by_half() {
+        let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
+        let seconds = |failures, spread| backoff.after(failures, spread).as_secs_f64();
+        assert_eq!([1, 2, 3, 7, 40].map(|n| seconds(n, 1.0)), [1.0, 2.0, 4.0, 60.0, 60.0]);
+        assert_eq!([1, 2, 7].map(|n| seconds(n, 0.0)), [0.5, 1.0, 30.0]);
+    }
+}

@@ -1,0 +1,82 @@
+//! The metrics of this layer, all in one place. They go through the `metrics` facade.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+use crate::State;
+
+/// Tasks taken in; label `kind`.
+const ENQUEUED: &str = "sundown_tasks_enqueued_total";
+/// Requests to take tasks in that were refused; label `why`.
+const REFUSED: &str = "sundown_tasks_refused_total";
+/// Attempts begun; label `kind`.
+const BEGUN: &str = "sundown_tasks_attempts_total";
+/// Ends of attempts that were written down; label `state`: what they made of their tasks.
+const FINISHED: &str = "sundown_tasks_finished_total";
+/// How long attempts took; label `kind`.
+const SECONDS: &str = "sundown_tasks_attempt_duration_seconds";
+/// Claimed and running tasks of this process.
+const ACTIVE: &str = "sundown_tasks_active";
+/// Handed back unfinished at shutdown.
+const HANDED_BACK: &str = "sundown_tasks_handed_back_total";
+/// Taken back from processes that were gone.
+const RESCUED: &str = "sundown_tasks_rescued_total";
+/// Attempts of this process that lost their lease.
+const LOST: &str = "sundown_tasks_leases_lost_total";
+/// Ends of attempts that were not kept, because another attempt went on.
+const SUPERSEDED: &str = "sundown_tasks_superseded_total";
+
+/// Tells the recorder what they mean. One that is installed later is not told.
+pub(crate) fn describe() {
+    describe_counter!(ENQUEUED, "Tasks taken in.");
+    describe_counter!(REFUSED, "Tasks that were not taken in.");
+    describe_counter!(BEGUN, "Attempts begun.");
+    describe_counter!(FINISHED, "Ends of attempts, by what became of the task.");
+    describe_histogram!(SECONDS, "How long attempts took.");
+    describe_gauge!(ACTIVE, "Tasks that this process has claimed.");
+    describe_counter!(HANDED_BACK, "Tasks handed back unfinished at shutdown.");
+    describe_counter!(RESCUED, "Tasks taken back from processes that were gone.");
+    describe_counter!(LOST, "Attempts of this process that lost their lease.");
+    describe_counter!(SUPERSEDED, "Ends of attempts that another attempt had overtaken.");
+}
+
+pub(crate) fn enqueued(kind: &str) {
+    counter!(ENQUEUED, "kind" => kind.to_owned()).increment(1);
+}
+
+pub(crate) fn refused(why: &'static str) {
+    counter!(REFUSED, "why" => why).increment(1);
+}
+
+pub(crate) fn begun(kind: &str) {
+    counter!(BEGUN, "kind" => kind.to_owned()).increment(1);
+}
+
+pub(crate) fn took(kind: &str, time: Duration) {
+    histogram!(SECONDS, "kind" => kind.to_owned()).record(time);
+}
+
+pub(crate) fn finished(state: State) {
+    counter!(FINISHED, "state" => state.name()).increment(1);
+}
+
+pub(crate) fn active(count: usize) {
+    gauge!(ACTIVE).set(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+pub(crate) fn handed_back(count: usize) {
+    counter!(HANDED_BACK).increment(count as u64);
+}
+
+pub(crate) fn rescued() {
+    counter!(RESCUED).increment(1);
+}
+
+pub(crate) fn lost() {
+    counter!(LOST).increment(1);
+}
+
+pub(crate) fn superseded() {
+    counter!(SUPERSEDED).increment(1);
+}

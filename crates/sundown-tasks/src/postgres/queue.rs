@@ -1,0 +1,193 @@
+//! The questions that wait, and which of them are answered next.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::question::{Batch, Call, Kind};
+use crate::{StoreError, TaskId};
+
+/// A transaction larger than this keeps others waiting for long.
+const ROWS: usize = 2000;
+
+/// The same, in bytes.
+const BYTES: usize = 4 << 20;
+
+/// At how many connections at a time tasks are taken in: more of them make smaller transactions.
+const INTAKES: usize = 3;
+
+/// Questions in the order in which they were asked. Whoever writes about a task waits until what was
+/// asked about it before has been answered.
+pub(super) struct Queue {
+    state: Mutex<Waiting>,
+    bell: Notify,
+}
+
+struct Waiting {
+    calls: VecDeque<Call>,
+    busy: HashSet<TaskId>,
+    intakes: usize,
+    is_closed: bool,
+    last_answer: Instant,
+}
+
+/// Questions that a connection has taken, and the tasks that are kept for it.
+pub(super) struct Taken {
+    pub(super) batch: Batch,
+    pub(super) held: Held,
+}
+
+/// What others must not touch meanwhile.
+pub(super) struct Held {
+    kind: Kind,
+    tasks: Vec<TaskId>,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        let state = Waiting {
+            calls: VecDeque::new(),
+            busy: HashSet::new(),
+            intakes: 0,
+            is_closed: false,
+            last_answer: Instant::now(),
+        };
+        Queue { state: Mutex::new(state), bell: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a question, or refuses it when the store is closed.
+    pub(super) fn push(&self, call: Call) {
+        let mut state = self.lock();
+        if state.is_closed {
+            drop(state);
+            return call.refuse(StoreError::Closed);
+        }
+        state.calls.push_back(call);
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    /// Takes no more questions in.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.bell.notify_waiters();
+        self.bell.notify_one();
+    }
+
+    /// What is to be answered next; nothing when the store is closed and all is answered.
+    pub(super) async fn take(&self) -> Option<Taken> {
+        loop {
+            let rung = self.bell.notified();
+            {
+                let mut state = self.lock();
+                if let Some(taken) = state.take() {
+                    let is_more = !state.calls.is_empty();
+                    drop(state);
+                    if is_more {
+                        self.bell.notify_one();
+                    }
+                    return Some(taken);
+                }
+                if state.is_closed && state.calls.is_empty() {
+                    drop(state);
+                    // The others are to see it too.
+                    self.bell.notify_one();
+                    return None;
+                }
+            }
+            rung.await;
+        }
+    }
+
+    /// What was taken is answered.
+    pub(super) fn done(&self, held: &Held) {
+        let mut state = self.lock();
+        for task in &held.tasks {
+            state.busy.remove(task);
+        }
+        if held.kind == Kind::Enqueue {
+            state.intakes -= 1;
+        }
+        let is_more = !state.calls.is_empty();
+        drop(state);
+        if is_more {
+            self.bell.notify_one();
+        }
+    }
+
+    /// The server answered: it is there.
+    pub(super) fn is_heard(&self) {
+        self.lock().last_answer = Instant::now();
+    }
+
+    /// Refuses what has waited for too long for a server that says nothing.
+    pub(super) fn expire(&self, patience: Duration) {
+        let mut state = self.lock();
+        if state.last_answer.elapsed() < patience {
+            return;
+        }
+        let mut expired = Vec::new();
+        while state.calls.front().is_some_and(|call| call.since().elapsed() >= patience) {
+            expired.extend(state.calls.pop_front());
+        }
+        drop(state);
+        for call in expired {
+            let why = format!("the server did not answer for {} s", patience.as_secs_f32());
+            call.refuse(StoreError::Unavailable { why });
+        }
+    }
+}
+
+impl Waiting {
+    /// The first question whose turn it is, and those that go with it.
+    fn take(&mut self) -> Option<Taken> {
+        let mut passed = HashSet::new();
+        let mut left = VecDeque::with_capacity(self.calls.len());
+        let mut own: HashSet<TaskId> = HashSet::new();
+        let (mut rows, mut bytes) = (0, 0);
+        let mut batch: Option<Batch> = None;
+        while let Some(call) = self.calls.pop_front() {
+            let tasks = call.tasks();
+            let fits = rows + call.rows() <= ROWS && bytes + call.bytes() <= BYTES;
+            let is_free = !tasks.iter().any(|task| {
+                self.busy.contains(task)
+                    || passed.contains(task)
+                    || (own.contains(task) && !call.joins_itself())
+            });
+            let is_next = match &batch {
+                None => call.kind() != Kind::Enqueue || self.intakes < INTAKES,
+                Some(batch) => fits && call.joins(batch),
+            };
+            if !(is_free && is_next) {
+                passed.extend(tasks);
+                left.push_back(call);
+                if rows >= ROWS || bytes >= BYTES {
+                    break;
+                }
+                continue;
+            }
+            rows += call.rows();
+            bytes += call.bytes();
+            own.extend(tasks);
+            match &mut batch {
+                None => batch = Some(Batch::of(call)),
+                Some(batch) => batch.push(call),
+            }
+        }
+        left.append(&mut self.calls);
+        self.calls = left;
+        let batch = batch?;
+        self.busy.extend(&own);
+        if batch.kind() == Kind::Enqueue {
+            self.intakes += 1;
+        }
+        let held = Held { kind: batch.kind(), tasks: own.into_iter().collect() };
+        Some(Taken { batch, held })
+    }
+}

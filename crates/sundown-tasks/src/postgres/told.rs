@@ -1,0 +1,147 @@
+//! What is told of a task: progress, checkpoints, events.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::fault::Fault;
+use super::question::Question;
+use super::row::{count, int4, int8, json, plain, state};
+use super::session::Desk;
+use crate::{Events, Progress, TaskEvent, TaskId, What};
+
+pub(super) const PROGRESS: i16 = 0;
+pub(super) const FAILED: i16 = 1;
+pub(super) const INTERRUPTED: i16 = 2;
+pub(super) const REQUEUED: i16 = 3;
+
+/// What attempts have to tell.
+#[derive(Debug)]
+pub(super) struct Tidings {
+    pub(super) news: Vec<Progress>,
+}
+
+impl Question for Tidings {
+    type Answer = Vec<Option<u64>>;
+
+    async fn run(asked: &[&Self], desk: &Desk<'_>) -> Result<Vec<Self::Answer>, Fault> {
+        let news: Vec<&Progress> = asked.iter().flat_map(|one| &one.news).collect();
+        let mut answers = vec![None; news.len()];
+        for row in send(desk, &news).await? {
+            let at: usize = count(row.try_get::<_, i64>(0)? - 1)?;
+            answers[at] = Some(count(row.try_get(1)?)?);
+        }
+        let mut answers = answers.into_iter();
+        Ok(asked.iter().map(|one| answers.by_ref().take(one.news.len()).collect()).collect())
+    }
+
+    fn rows(&self) -> usize {
+        self.news.len()
+    }
+
+    fn bytes(&self) -> usize {
+        let event = |one: &Progress| one.event.as_ref().map_or(40, |event| event.get().len());
+        self.news.iter().map(event).sum()
+    }
+
+    fn tasks(&self) -> Vec<TaskId> {
+        self.news.iter().map(|one| one.fence.task).collect()
+    }
+
+    fn joins(&self, _other: &Self) -> bool {
+        true
+    }
+
+    fn is_news(answer: &Self::Answer) -> bool {
+        answer.iter().any(Option::is_some)
+    }
+}
+
+async fn send(desk: &Desk<'_>, news: &[&Progress]) -> Result<Vec<Row>, Fault> {
+    let ids: Vec<i64> = news.iter().map(|one| one.fence.task.0).collect();
+    let attempts: Vec<i32> = news.iter().map(|one| int4(one.fence.attempt)).collect();
+    let bodies: Vec<Option<&str>> =
+        news.iter().map(|one| one.event.as_ref().map(|event| event.get())).collect();
+    let checkpoints = || news.iter().map(|one| one.checkpoint.as_ref());
+    let steps: Vec<Option<String>> =
+        checkpoints().map(|checkpoint| checkpoint.map(|found| plain(&found.step))).collect();
+    let cursors: Vec<Option<String>> =
+        checkpoints().map(|checkpoint| checkpoint.map(|found| found.cursor.to_string())).collect();
+    desk.write(
+        "progress_1",
+        &[
+            (&desk.events_kept, Type::INT8),
+            (&PROGRESS, Type::INT2),
+            (&ids, Type::INT8_ARRAY),
+            (&attempts, Type::INT4_ARRAY),
+            (&bodies, Type::TEXT_ARRAY),
+            (&steps, Type::TEXT_ARRAY),
+            (&cursors, Type::TEXT_ARRAY),
+        ],
+    )
+    .await
+}
+
+/// Somebody follows a task.
+#[derive(Debug)]
+pub(super) struct Follow {
+    pub(super) task: TaskId,
+    pub(super) after: u64,
+    pub(super) limit: usize,
+}
+
+/// The task and its events are read as they were at one moment.
+const EVENTS: &str = "select t.first_kept, t.last_event, t.state, e.seq, \
+     (extract(epoch from e.at) * 1000)::bigint, e.attempt, e.what, e.body \
+     from {s}.task t left join lateral ( \
+         select * from {s}.event e where e.task = t.id and e.seq > $2 order by e.seq limit $3 \
+     ) e on true \
+     where t.id = $1 order by e.seq";
+
+impl Question for Follow {
+    type Answer = Option<Events>;
+
+    async fn run(asked: &[&Self], desk: &Desk<'_>) -> Result<Vec<Option<Events>>, Fault> {
+        let mut answers = Vec::with_capacity(asked.len());
+        for one in asked {
+            let after = i64::try_from(one.after).unwrap_or(i64::MAX);
+            let limit = int8(one.limit);
+            let parameters: [super::session::Parameter<'_>; 3] =
+                [(&one.task.0, Type::INT8), (&after, Type::INT8), (&limit, Type::INT8)];
+            answers.push(events(&desk.read(EVENTS, &parameters).await?)?);
+        }
+        Ok(answers)
+    }
+}
+
+fn events(rows: &[Row]) -> Result<Option<Events>, Fault> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let Some(seq) = row.try_get::<_, Option<i64>>(3)? {
+            let attempt: i32 = row.try_get(5)?;
+            events.push(TaskEvent {
+                seq: count(seq)?,
+                at: row.try_get(4)?,
+                attempt: count(attempt.into())?,
+                what: what(row)?,
+            });
+        }
+    }
+    Ok(Some(Events {
+        events,
+        first_kept: count(first.try_get(0)?)?,
+        last: count(first.try_get(1)?)?,
+        state: state(first.try_get(2)?)?,
+    }))
+}
+
+fn what(row: &Row) -> Result<What, Fault> {
+    let text = row.try_get::<_, Option<String>>(7)?.unwrap_or_default();
+    match row.try_get::<_, i16>(6)? {
+        PROGRESS => Ok(What::Progress(json(text)?)),
+        FAILED => Ok(What::Failed(text)),
+        INTERRUPTED => Ok(What::Interrupted(text)),
+        REQUEUED => Ok(What::Requeued),
+        other => Err(Fault::Broken(format!("an event has the unknown kind {other}"))),
+    }
+}

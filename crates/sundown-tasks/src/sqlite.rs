@@ -1,0 +1,242 @@
+//! Tasks in a file, for one process or several on one host.
+//!
+//! One thread writes and takes all requests that wait into one commit; another reads beside it.
+//! What is asked for is done by the modules below, each a topic; where a task goes is said by
+//! [`Standing::next`](crate::Standing::next).
+
+mod claim;
+mod clock;
+mod ending;
+mod fault;
+mod inbox;
+mod intake;
+mod listing;
+mod news;
+mod open;
+mod owner;
+#[cfg(test)]
+mod plans;
+mod reader;
+mod row;
+mod schema;
+mod settings;
+mod statements;
+mod told;
+mod transaction;
+mod wish;
+mod writer;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use self::inbox::{Inbox, inbox};
+use self::news::News;
+use self::owner::Owner;
+use self::reader::Reader;
+use self::statements::Statements;
+use self::transaction::Transaction;
+use self::writer::Writer;
+use crate::{
+    Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
+    Incarnation, Lease, NewTask, Progress, Rescued, Store, StoreError, TaskId, Wanted,
+};
+
+pub use self::settings::SqliteSettings;
+
+/// Tasks in a file. See [`Store`] for what it does.
+///
+/// Several processes on one host may have the file open. What a process had claimed that was
+/// killed is taken back by the next [`rescue`](Store::rescue) of any of them: that it is gone is
+/// told by a lock, not by time. Leases are for those that are frozen, and no clock that can be set
+/// makes them longer or shorter.
+///
+/// A process that is frozen just while it writes keeps the file locked: until it goes on or is
+/// killed, the others read, and whatever they want to write is [`StoreError::Unavailable`].
+///
+/// Dropped without [`close`](Store::close), it does what was asked for before, and closes then.
+#[derive(Debug)]
+pub struct SqliteStore {
+    incarnation: Incarnation,
+    writer: Inbox<writer::Message>,
+    reader: Inbox<reader::Message>,
+    news: Arc<News>,
+    is_closed: AtomicBool,
+}
+
+impl SqliteStore {
+    /// Opens the file, creating it if need be. This blocks for a moment; for as long as the
+    /// [patience](SqliteSettings::busy_patience) if another process has it locked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if it cannot be reached or locked, [`StoreError::Broken`] if it
+    /// is no database, damaged, another program's or of a newer version; it is left as it is then.
+    pub fn open(settings: SqliteSettings) -> Result<Self, StoreError> {
+        let SqliteSettings { path, events_kept, busy_patience: patience } = settings;
+        // Absolute, so that no name means anything special to SQLite.
+        let path =
+            std::path::absolute(&path).map_err(|error| open::unavailable("find", &path, &error))?;
+        open::inspect(&path, patience)?;
+        let connection = open::for_writing(&path, patience)?;
+        let reading = open::for_reading(&path, patience)?;
+        let incarnation = Incarnation::random();
+        let owner = Owner::register(&connection, &path, incarnation, patience)?;
+        let news = News::new();
+        let (writer, outbox) = inbox();
+        let (reader, looks) = inbox();
+        let reads = Reader { connection: reading, path: path.clone(), patience, outbox: looks };
+        let shared = news.clone();
+        let writes =
+            Writer { connection, path, patience, events_kept, owner, news: shared, outbox };
+        start("tasks-writer", move || writes.run())?;
+        start("tasks-reader", move || reads.run())?;
+        Ok(SqliteStore { incarnation, writer, reader, news, is_closed: AtomicBool::new(false) })
+    }
+
+    /// Has it done by the thread that writes.
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Transaction<'_, '_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Box::pin(async move {
+            self.check_open()?;
+            let (reply, answer) = oneshot::channel();
+            let asked = writer::Asked { work, done: None, reply };
+            let put = self.writer.put(writer::Message::Job(Box::new(asked))).await;
+            put.map_err(|_| self.gone())?;
+            answer.await.map_err(|_| self.gone())?
+        })
+    }
+
+    /// Has it read by the thread that reads.
+    fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Statements<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Box::pin(async move {
+            self.check_open()?;
+            let (reply, answer) = oneshot::channel();
+            let asked = reader::Asked { look, reply };
+            let put = self.reader.put(reader::Message::Look(Box::new(asked))).await;
+            put.map_err(|_| self.gone())?;
+            answer.await.map_err(|_| self.gone())?
+        })
+    }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.is_closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    fn gone(&self) -> StoreError {
+        let why = "a thread of the store is gone: it panicked (see the log, and report it)";
+        self.check_open().err().unwrap_or_else(|| StoreError::Broken { why: why.to_owned() })
+    }
+
+    async fn shut(&self) {
+        // First the one that reads: the last that closes tidies up, and must be able to write.
+        let (done, closed) = oneshot::channel();
+        if self.reader.put(reader::Message::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+        let (done, closed) = oneshot::channel();
+        if self.writer.put(writer::Message::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn(run);
+    // It ends with its queue; there is nothing to wait for.
+    started.map(drop).map_err(|error| StoreError::Unavailable {
+        why: format!("cannot start a thread for the task store: {error} (raise the limit)"),
+    })
+}
+
+impl Store for SqliteStore {
+    fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn enqueue(&self, tasks: Vec<NewTask>, limit: u64) -> Answer<'_, Vec<Enqueued>> {
+        self.write(move |tx| intake::enqueue(tx, &tasks, limit))
+    }
+
+    fn claim(&self, kinds: Vec<Wanted>, limit: usize, lease: Duration) -> Answer<'_, Vec<Claim>> {
+        self.write(move |tx| claim::claim(tx, &kinds, limit, lease))
+    }
+
+    fn renew(&self, attempts: Vec<Fence>, lease: Duration) -> Answer<'_, Vec<Lease>> {
+        self.write(move |tx| claim::renew(tx, &attempts, lease))
+    }
+
+    fn finish(&self, endings: Vec<(Fence, Ending)>) -> Answer<'_, Vec<Finish>> {
+        self.write(move |tx| ending::finish(tx, &endings))
+    }
+
+    fn progress(&self, news: Vec<Progress>) -> Answer<'_, Vec<Option<u64>>> {
+        self.write(move |tx| told::progress(tx, &news))
+    }
+
+    fn rescue(&self, limit: usize) -> Answer<'_, Vec<Rescued>> {
+        self.write(move |tx| ending::rescue(tx, limit))
+    }
+
+    fn cancel(&self, task: TaskId) -> Answer<'_, Change> {
+        self.write(move |tx| wish::cancel(tx, task))
+    }
+
+    fn requeue(&self, task: TaskId) -> Answer<'_, Change> {
+        self.write(move |tx| wish::requeue(tx, task))
+    }
+
+    fn discard(&self, task: TaskId) -> Answer<'_, Change> {
+        self.write(move |tx| wish::discard(tx, task))
+    }
+
+    fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>> {
+        self.read(move |sql| row::task(sql, task))
+    }
+
+    fn list(&self, filter: Filter) -> Answer<'_, Vec<Entry>> {
+        self.read(move |sql| listing::list(sql, &filter))
+    }
+
+    fn events(&self, task: TaskId, after: u64, limit: usize) -> Answer<'_, Option<Events>> {
+        self.read(move |sql| told::events(sql, task, after, limit))
+    }
+
+    fn counts(&self) -> Answer<'_, Counts> {
+        self.read(listing::counts)
+    }
+
+    fn purge(&self, ended_before: Duration, limit: usize) -> Answer<'_, u64> {
+        self.write(move |tx| wish::purge(tx, ended_before, limit))
+    }
+
+    fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let (waiting, is_first) = self.news.clone().await_next();
+        if is_first {
+            self.writer.nudge(writer::Message::Nudge);
+        }
+        Box::pin(waiting.told())
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.is_closed.store(true, Ordering::Release);
+            self.shut().await;
+            Ok(())
+        })
+    }
+}

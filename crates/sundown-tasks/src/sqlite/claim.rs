@@ -1,0 +1,114 @@
+//! Tasks are claimed, and claims prolonged.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use rusqlite::{Result, Row, params};
+
+use super::row::{checkpoint, code, json};
+use super::transaction::Transaction;
+use super::{clock, row};
+use crate::{Claim, Event, Fence, Lease, State, TaskId, Wanted};
+
+/// So many tasks whose time has come are made ready in one step.
+const STEP: usize = 1024;
+/// So many steps one claim takes at most.
+const STEPS: usize = 16;
+
+pub(super) const PROMOTE: &str = "UPDATE OR FAIL task SET ready = 1 WHERE id IN (SELECT id FROM task \
+     WHERE state = 0 AND ready = 0 AND run_at <= ?1 ORDER BY run_at LIMIT ?2)";
+pub(super) const READY: &str = "SELECT priority, id FROM task \
+     WHERE kind = ?1 AND state = 0 AND ready = 1 ORDER BY priority DESC, id LIMIT ?2";
+pub(super) const LOOK: &str = "SELECT attempt, kind, \
+     coalesce(input, (SELECT long.input FROM long_input AS long WHERE long.task = task.id)), \
+     step, cursor, failures, interruptions, max_attempts FROM task WHERE id = ?1";
+pub(super) const CLAIM: &str = "UPDATE OR FAIL task SET state = ?2, ready = 0, attempt = ?3, owner = ?4, \
+     lease_until = ?5, started_at = ?6 WHERE id = ?1";
+pub(super) const RENEW: &str = "UPDATE OR FAIL task SET lease_until = ?4 \
+     WHERE id = ?1 AND attempt = ?2 AND owner = ?3 AND state = 1 RETURNING unwanted";
+
+/// Claims tasks that may run now.
+pub(super) fn claim(
+    tx: &mut Transaction<'_, '_>,
+    kinds: &[Wanted],
+    limit: usize,
+    lease: Duration,
+) -> Result<Vec<Claim>> {
+    promote(tx)?;
+    let mut found: Vec<(Reverse<i64>, i64)> = Vec::new();
+    for wanted in kinds {
+        let count = i64::try_from(wanted.count.min(limit)).unwrap_or(i64::MAX);
+        found.extend(tx.sql.rows(READY, params![wanted.kind, count], |row| {
+            Ok((Reverse(row.get(0)?), row.get(1)?))
+        })?);
+    }
+    found.sort_unstable();
+    // A kind may have been named twice.
+    found.dedup();
+    found.truncate(limit);
+    let lease_until = tx.since_boot.saturating_add(clock::millis(lease));
+    found.into_iter().map(|(_, id)| begin(tx, TaskId(id), lease_until)).collect()
+}
+
+/// Makes ready what waited for a time that has come.
+fn promote(tx: &Transaction<'_, '_>) -> Result<()> {
+    for _ in 0..STEPS {
+        if tx.sql.execute(PROMOTE, params![tx.now, STEP as i64])? < STEP {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// It is pending and ready: it was found so in this transaction.
+fn begin(tx: &mut Transaction<'_, '_>, task: TaskId, lease_until: i64) -> Result<Claim> {
+    let claim = tx.sql.row(LOOK, [task.0], |row| read(row, task))?;
+    let claim = claim.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let to = tx.count_by(State::Pending, Event::Claimed);
+    let attempt = claim.fence.attempt;
+    let values = params![task.0, code(to), attempt, tx.owner.number, lease_until, tx.now];
+    tx.sql.execute(CLAIM, values)?;
+    Ok(claim)
+}
+
+fn read(row: &Row<'_>, task: TaskId) -> Result<Claim> {
+    let before: u32 = row.get(0)?;
+    Ok(Claim {
+        fence: Fence { task, attempt: before + 1 },
+        kind: row.get(1)?,
+        input: json(row.get(2)?, 2)?,
+        checkpoint: checkpoint(row, 3)?,
+        failures: row.get(5)?,
+        interruptions: row.get(6)?,
+        max_attempts: row.get(7)?,
+    })
+}
+
+/// Prolongs leases.
+pub(super) fn renew(
+    tx: &Transaction<'_, '_>,
+    attempts: &[Fence],
+    lease: Duration,
+) -> Result<Vec<Lease>> {
+    let lease_until = tx.since_boot.saturating_add(clock::millis(lease));
+    let renew = |fence: &Fence| {
+        let values = params![fence.task.0, fence.attempt, tx.owner.number, lease_until];
+        let unwanted = tx.sql.row(RENEW, values, |row| row.get(0))?;
+        Ok(match unwanted {
+            Some(true) => Lease::Unwanted,
+            Some(false) => Lease::Held,
+            None => Lease::Lost,
+        })
+    };
+    attempts.iter().map(renew).collect()
+}
+
+/// Whether this process still has that attempt; then, how its task stands.
+pub(super) fn own(tx: &Transaction<'_, '_>, fence: Fence) -> Result<Option<row::Held>> {
+    let held = row::held(tx.sql, fence.task)?;
+    Ok(held.filter(|held| {
+        held.standing.state == State::Running
+            && held.attempt == fence.attempt
+            && held.owner == Some(tx.owner.number)
+    }))
+}

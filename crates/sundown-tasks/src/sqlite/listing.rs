@@ -1,0 +1,58 @@
+//! Tasks are looked at: listed and counted.
+
+use rusqlite::Result;
+
+use super::row::{self, code, count};
+use super::statements::Statements;
+use crate::{Counts, Entry, Filter, State, TaskId};
+
+/// Each kind by one step into the index.
+pub(super) const KINDS: &str = "WITH RECURSIVE found(kind) AS (SELECT min(kind) FROM task UNION ALL \
+     SELECT (SELECT min(kind) FROM task WHERE kind > found.kind) FROM found \
+     WHERE found.kind IS NOT NULL) SELECT kind FROM found WHERE kind IS NOT NULL";
+pub(super) const OF_KIND: &str = "SELECT id FROM task \
+     WHERE kind = ?1 AND state = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4";
+pub(super) const OF_ALL: &str = "SELECT id FROM task WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+const COUNTS: &str = "SELECT state, sum(n) FROM counter GROUP BY state";
+
+/// Tasks, the newest first. A transaction is open.
+///
+/// An index has the tasks of each kind in each state; whatever is asked for, is merged from as
+/// many pieces of it as it takes. So a page costs the same however many tasks there are.
+pub(super) fn list(sql: &Statements<'_>, filter: &Filter) -> Result<Vec<Entry>> {
+    let before = filter.before.map_or(i64::MAX, |task| task.0);
+    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+    let mut found: Vec<i64> = Vec::new();
+    if filter.kind.is_none() && filter.state.is_none() {
+        found = sql.rows(OF_ALL, [before, limit], |row| row.get(0))?;
+    } else {
+        let kinds = match &filter.kind {
+            Some(kind) => vec![kind.clone()],
+            None => sql.rows(KINDS, [], |row| row.get(0))?,
+        };
+        for kind in &kinds {
+            for state in State::ALL.into_iter().filter(|&s| filter.state.is_none_or(|w| w == s)) {
+                let values = rusqlite::params![kind, code(state), before, limit];
+                found.extend(sql.rows(OF_KIND, values, |row| row.get::<_, i64>(0))?);
+            }
+        }
+    }
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found.truncate(filter.limit);
+    let tasks = found.into_iter().map(|id| row::task(sql, TaskId(id)));
+    tasks.filter_map(Result::transpose).collect()
+}
+
+/// How many tasks there are in each state.
+pub(super) fn counts(sql: &Statements<'_>) -> Result<Counts> {
+    let mut counts = Counts::default();
+    for (state, n) in sql.rows(COUNTS, [], |row| Ok((row::state(row, 0)?, count(row, 1)?)))? {
+        match state {
+            State::Pending => counts.pending = n,
+            State::Running => counts.running = n,
+            State::Failed | State::Dead => counts.dead += n,
+            State::Succeeded | State::Cancelled => {}
+        }
+    }
+    Ok(counts)
+}

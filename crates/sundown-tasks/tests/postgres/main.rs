@@ -1,0 +1,11 @@
+//! What only the store in PostgreSQL has to show: servers that end and come back, connections that
+//! are lost, other versions, and news between processes.
+#![cfg(all(unix, feature = "postgres"))]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod answers;
+mod ground;
+mod limits;
+mod losses;
+mod news;
+mod versions;
