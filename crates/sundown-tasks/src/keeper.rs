@@ -26,6 +26,8 @@ const BATCH: usize = 512;
 const SWEEP: usize = 1000;
 /// How often it is looked for tasks of the dead.
 const RESCUE: Duration = Duration::from_millis(500);
+/// How often it is told how many there are.
+const COUNT: Duration = Duration::from_secs(5);
 /// How often old tasks are forgotten.
 const PURGE: Duration = Duration::from_secs(60);
 /// The pauses before the store is asked again after it could not answer.
@@ -84,6 +86,7 @@ impl Keeper {
                     () = keeping.write_endings(received) => {}
                     () = keeping.renew() => {}
                     () = keeping.rescue() => {}
+                    () = keeping.count() => {}
                     () = keeping.purge(retention) => {}
                 }
             });
@@ -183,6 +186,17 @@ impl Keeping {
                 warn!(%task, attempt, now = rescued.state.name(), "its process is gone; taken back");
                 metrics::rescued();
             }
+        }
+    }
+
+    async fn count(&self) {
+        loop {
+            let answer = self.store.counts().await;
+            self.health.heard(&answer);
+            if let Ok(counts) = answer {
+                metrics::counted(counts);
+            }
+            sleep(COUNT).await;
         }
     }
 

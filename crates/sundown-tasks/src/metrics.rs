@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
-use crate::State;
+use crate::{Counts, State};
 
 /// Tasks taken in; label `kind`.
 const ENQUEUED: &str = "sundown_tasks_enqueued_total";
@@ -18,6 +18,8 @@ const FINISHED: &str = "sundown_tasks_finished_total";
 const SECONDS: &str = "sundown_tasks_attempt_duration_seconds";
 /// Claimed and running tasks of this process.
 const ACTIVE: &str = "sundown_tasks_active";
+/// All tasks in the store; label `state`.
+const STORED: &str = "sundown_tasks_stored";
 /// Handed back unfinished at shutdown.
 const HANDED_BACK: &str = "sundown_tasks_handed_back_total";
 /// Taken back from processes that were gone.
@@ -35,6 +37,7 @@ pub(crate) fn describe() {
     describe_counter!(FINISHED, "Ends of attempts, by what became of the task.");
     describe_histogram!(SECONDS, "How long attempts took.");
     describe_gauge!(ACTIVE, "Tasks that this process has claimed.");
+    describe_gauge!(STORED, "Tasks in the store, by state.");
     describe_counter!(HANDED_BACK, "Tasks handed back unfinished at shutdown.");
     describe_counter!(RESCUED, "Tasks taken back from processes that were gone.");
     describe_counter!(LOST, "Attempts of this process that lost their lease.");
@@ -63,6 +66,14 @@ pub(crate) fn finished(state: State) {
 
 pub(crate) fn active(count: usize) {
     gauge!(ACTIVE).set(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+pub(crate) fn counted(counts: Counts) {
+    for (state, count) in
+        [("pending", counts.pending), ("running", counts.running), ("dead", counts.dead)]
+    {
+        gauge!(STORED, "state" => state).set(count as f64);
+    }
 }
 
 pub(crate) fn handed_back(count: usize) {

@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::service::Service;
 use crate::store::Ending;
 use crate::task::Flaw;
-use crate::{Claim, TaskContext, TaskError, metrics};
+use crate::{Claim, TaskContext, TaskError, TellError, metrics};
 
 /// How long an attempt that was told to stop has to do so by itself.
 const OBEY: Duration = Duration::from_secs(5);
@@ -28,6 +28,21 @@ enum Ran {
     TooLong(Duration),
     /// It was told to stop, and did not.
     Disobeyed,
+}
+
+impl Ran {
+    /// An attempt that fails because it could not tell something while it was told to stop has not
+    /// failed: it is unfinished.
+    fn without_cause_of_its_own(self) -> Self {
+        match self {
+            Ran::Returned(Err(TaskError(Flaw::Again(error))))
+                if matches!(error.downcast_ref(), Some(TellError::Stopped(_))) =>
+            {
+                Ran::Returned(Err(TaskError::unfinished()))
+            }
+            other => other,
+        }
+    }
 }
 
 /// Runs an attempt, and has its end written down.
@@ -102,7 +117,7 @@ fn ending(kind: &Kind, ran: Ran, failures: u32, is_unwanted: bool, service: &Ser
         error: error.chars().take(ERROR).collect(),
         retry_in: kind.backoff.after(failures, fastrand::f64()),
     };
-    match ran {
+    match ran.without_cause_of_its_own() {
         Ran::Returned(Ok(output)) => Ending::Succeeded(output),
         Ran::Disobeyed if is_unwanted => Ending::Stopped,
         Ran::Returned(Err(TaskError(Flaw::Unfinished))) if is_unwanted => Ending::Stopped,
