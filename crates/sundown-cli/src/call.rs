@@ -16,6 +16,21 @@ const REDIRECTS: usize = 5;
 /// Headers a task may not set: they belong to the connection, or to us.
 const RESERVED: [&str; 6] =
     ["host", "content-length", "transfer-encoding", "connection", "idempotency-key", "upgrade"];
+/// How a path may leave the one it begins with, depending on who reads it: dots and slashes as they are,
+/// encoded, and encoded twice.
+const CLIMBING: [&str; 6] = ["..", "\\", "%2e", "%2f", "%5c", "%25"];
+/// What a task may ask for.
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+/// Headers that are for one server, and not for the one it sends us to.
+const PRIVATE: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// Where tasks may go, and how long and how much they may take.
 #[derive(Debug, Clone)]
@@ -56,6 +71,8 @@ fn post() -> String {
 struct Output {
     status: u16,
     body: String,
+    /// Whether more came than was kept.
+    is_truncated: bool,
 }
 
 impl Target {
@@ -82,7 +99,7 @@ impl Target {
         let below = other.path.strip_prefix(self.path.trim_end_matches('/'));
         let is_below = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let path = other.path.to_ascii_lowercase();
-        let climbs = path.split('/').any(|part| part == "..") || path.contains("%2e");
+        let climbs = CLIMBING.iter().any(|way| path.contains(way));
         (&self.scheme, &self.host, self.port) == (&other.scheme, &other.host, other.port)
             && is_below
             && !climbs
@@ -103,8 +120,8 @@ impl Calls {
     }
 
     fn call(&self, input: &Input, context: &TaskContext) -> Result<Output, TaskError> {
-        let method = Method::from_bytes(input.method.as_bytes());
-        let method = method.map_err(|_| TaskError::permanent("its method is none"))?;
+        let method = METHODS.iter().find(|method| method.as_str() == input.method);
+        let method = method.ok_or_else(|| TaskError::permanent(no_method(&input.method)))?;
         let agent: Agent = Agent::config_builder()
             .timeout_global(Some(self.timeout))
             .max_redirects(0)
@@ -115,8 +132,12 @@ impl Calls {
         let mut url = input.url.clone();
         for _ in 0..=REDIRECTS {
             self.check(&url).map_err(TaskError::permanent)?;
-            let request = request(&url, &method, input, context).map_err(TaskError::permanent)?;
-            let mut response = agent.run(request)?;
+            if context.is_cancelled() {
+                return Err(TaskError::unfinished());
+            }
+            let is_elsewhere = origin(&url) != origin(&input.url);
+            let request = request(&url, method, input, context, is_elsewhere);
+            let mut response = agent.run(request.map_err(TaskError::permanent)?)?;
             let Some(next) = redirect(&url, &response) else {
                 return self.judge(&mut response);
             };
@@ -136,11 +157,15 @@ impl Calls {
     /// Success, worth another try, or never.
     fn judge(&self, response: &mut Response<ureq::Body>) -> Result<Output, TaskError> {
         let status = response.status();
-        let mut body = Vec::new();
-        response.body_mut().as_reader().take(self.limit).read_to_end(&mut body)?;
+        let (limit, mut body) = (usize::try_from(self.limit).unwrap_or(usize::MAX), Vec::new());
+        // One byte more tells that there was more.
+        let wanted = self.limit.saturating_add(1);
+        response.body_mut().as_reader().take(wanted).read_to_end(&mut body)?;
+        let is_truncated = body.len() > limit;
+        body.truncate(limit);
         let body = String::from_utf8_lossy(&body).into_owned();
         if status.is_success() {
-            return Ok(Output { status: status.as_u16(), body });
+            return Ok(Output { status: status.as_u16(), body, is_truncated });
         }
         let begin: String = body.chars().take(200).collect();
         let error = format!("the server answered {status}: {begin}");
@@ -158,17 +183,33 @@ fn request(
     method: &Method,
     input: &Input,
     context: &TaskContext,
+    is_elsewhere: bool,
 ) -> Result<Request<String>, BoxError> {
     let mut request = Request::builder().method(method.clone()).uri(url);
     for (name, value) in &input.headers {
-        if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
+        let lower = name.to_ascii_lowercase();
+        if RESERVED.contains(&lower.as_str()) {
             return Err(format!("the header `{name}` cannot be set").into());
+        }
+        if is_elsewhere && PRIVATE.contains(&lower.as_str()) {
+            continue;
         }
         request = request.header(name, value);
     }
     // Whoever gets it twice can tell.
     let key = format!("sundown-task-{}", context.task());
     Ok(request.header("Idempotency-Key", key).body(input.body.clone())?)
+}
+
+fn no_method(method: &str) -> String {
+    let known: Vec<&str> = METHODS.iter().map(Method::as_str).collect();
+    format!("`{method}` is no method here (there are {})", known.join(", "))
+}
+
+/// Which server it is.
+fn origin(url: &str) -> Option<(String, String, u16)> {
+    let Target { scheme, host, port, .. } = Target::parse(url).ok()?;
+    Some((scheme, host, port))
 }
 
 /// Where an answer sends us, if it does.
@@ -201,6 +242,11 @@ mod tests {
             ("https://hooks.example.com/inside", false),
             ("https://hooks.example.com/in/../secret", false),
             ("https://hooks.example.com/in/%2E%2e/secret", false),
+            ("https://hooks.example.com/in/..%2fsecret", false),
+            ("https://hooks.example.com/in/..;/secret", false),
+            ("https://hooks.example.com/in/..\\secret", false),
+            ("https://hooks.example.com/in/x%5C..%5csecret", false),
+            ("https://hooks.example.com/in/%252e%252e/secret", false),
             ("http://hooks.example.com/in", false),
             ("https://hooks.example.com.evil.com/in", false),
             ("https://user@hooks.example.com/in", false),

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<Exit, BoxError> {
     let Asked { what, url, token } = ask::parse(arguments)?;
     let connection = Connection::new(&url, token)?;
     match what {
-        Ask::Submit { task, watches } => submit(&connection, task, watches),
+        Ask::Submit { task, reads, watches } => submit(&connection, task, reads, watches),
         Ask::List { query } => {
             let page = connection.get(&format!("/tasks{query}"))?;
             show::page(&page)
@@ -38,8 +38,13 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<Exit, BoxError> {
     }
 }
 
-fn submit(connection: &Connection, mut task: Value, watches: bool) -> Result<Exit, BoxError> {
-    if task["input"] == "-" {
+fn submit(
+    connection: &Connection,
+    mut task: Value,
+    reads: bool,
+    watches: bool,
+) -> Result<Exit, BoxError> {
+    if reads {
         let mut text = String::new();
         stdin().read_to_string(&mut text)?;
         task["input"] = serde_json::from_str(&text)
@@ -74,7 +79,7 @@ fn each(
             Ok(answer) => drop(crate::print(&format!("{answer}\n"))?),
             Err(error) => {
                 eprintln!("error: task {id}: {error}");
-                exit = Exit::Failed;
+                exit = Exit::Usage;
             }
         }
     }

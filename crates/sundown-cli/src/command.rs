@@ -1,9 +1,11 @@
 //! The kind `command`: runs one of the programs that the configuration names. What a task sends are
 //! arguments and an input, as data; there is no shell.
 
+mod orphans;
 mod output;
 mod process;
 pub(crate) mod shim;
+mod speech;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +22,10 @@ use self::process::Finished;
 /// The most arguments a task may add, and the most bytes of them.
 const ARGUMENTS: usize = 64;
 const ARGUMENT_BYTES: usize = 64 * 1024;
+
+/// The longest time between SIGTERM and SIGKILL: an attempt that is told to stop is dropped after
+/// 5 s, and its program with it.
+pub(crate) const LONGEST_GRACE: Duration = Duration::from_millis(4500);
 
 /// A directory for one attempt, gone when it is dropped.
 pub(crate) trait Workplace: Send {

@@ -40,8 +40,15 @@ pub(super) struct Asked {
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Ask {
-    Submit { task: Value, watches: bool },
-    List { query: String },
+    /// `reads` says that the input is on the standard input.
+    Submit {
+        task: Value,
+        reads: bool,
+        watches: bool,
+    },
+    List {
+        query: String,
+    },
     Show(String),
     Watch(String),
     Cancel(Vec<String>),
@@ -119,9 +126,11 @@ fn submit(words: &mut Words) -> Result<Ask, String> {
     let [kind, input] = &words.plain[..] else {
         return Err("submit takes a kind and an input (see sundown tasks --help)".to_owned());
     };
-    let input = match input.as_str() {
-        "-" => json!("-"),
-        text => serde_json::from_str(text).map_err(|error| format!("INPUT is no JSON: {error}"))?,
+    let reads = input == "-";
+    let input = if reads {
+        Value::Null
+    } else {
+        serde_json::from_str(input).map_err(|error| format!("INPUT is no JSON: {error}"))?
     };
     let mut task = json!({ "kind": kind, "input": input });
     if let Some(key) = words.take("--key") {
@@ -133,7 +142,7 @@ fn submit(words: &mut Words) -> Result<Ask, String> {
     if let Some(attempts) = words.number("--attempts")? {
         task["max_attempts"] = attempts.into();
     }
-    Ok(Ask::Submit { task, watches: words.take("--watch").is_some() })
+    Ok(Ask::Submit { task, reads, watches: words.take("--watch").is_some() })
 }
 
 fn query(words: &mut Words) -> Result<String, String> {
@@ -189,7 +198,13 @@ mod tests {
     fn what_is_asked_for_is_understood() {
         let task = json!({ "kind": "command", "input": {"a": 1}, "key": "k", "priority": 3 });
         let line = r#"submit command {"a":1} --key k --priority=3 --watch"#;
-        assert_eq!(parsed(line), Ok(Ask::Submit { task, watches: true }));
+        assert_eq!(parsed(line), Ok(Ask::Submit { task, reads: false, watches: true }));
+        for (line, input, reads) in
+            [("submit x -", Value::Null, true), ("submit x \"-\"", json!("-"), false)]
+        {
+            let task = json!({ "kind": "x", "input": input });
+            assert_eq!(parsed(line), Ok(Ask::Submit { task, reads, watches: false }));
+        }
         let query = "?state=dead&kind=a%26b".to_owned();
         assert_eq!(parsed("list --kind a&b --state dead"), Ok(Ask::List { query }));
         assert_eq!(parsed("cancel 3 4"), Ok(Ask::Cancel(vec!["3".to_owned(), "4".to_owned()])));

@@ -1,5 +1,7 @@
 //! The way to a service: where it is, the token, and errors in the service's own words.
 
+use std::error::Error;
+use std::fmt;
 use std::io::BufReader;
 use std::time::Duration;
 
@@ -10,6 +12,24 @@ use ureq::{Agent, Body, BodyReader};
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How many bytes it may have: a page of tasks with large inputs is long.
+const LONGEST: u64 = 1 << 30;
+
+/// How long a stream is listened to before it is taken up anew: whoever is at the other end may be gone
+/// without a word.
+const STREAM: Duration = Duration::from_secs(300);
+
+/// Trying again would be of no use: the service has answered, and would answer the same.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Refused {}
 
 pub(super) struct Connection {
     agent: Agent,
@@ -25,7 +45,12 @@ impl Connection {
         }
         let config = || Agent::config_builder().http_status_as_error(false);
         let agent = config().timeout_global(Some(TIMEOUT)).build().into();
-        let streams = config().timeout_connect(Some(TIMEOUT)).build().into();
+        let streams = config()
+            .timeout_connect(Some(TIMEOUT))
+            .timeout_recv_response(Some(TIMEOUT))
+            .timeout_recv_body(Some(STREAM))
+            .build()
+            .into();
         Ok(Connection { agent, streams, url: url.trim_end_matches('/').to_owned(), token })
     }
 
@@ -75,15 +100,16 @@ impl Connection {
     fn read(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Value, BoxError> {
         let mut answer = answer.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
-        let text = answer.body_mut().read_to_string()?;
+        let text = answer.body_mut().with_config().limit(LONGEST).read_to_string()?;
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {
             return Ok(value);
         }
         let detail = value["detail"].as_str().map(str::to_owned);
         let hint = if status == 401 { " (set SUNDOWN_WEB_TOKEN)" } else { "" };
-        Err(format!("{}{hint}", detail.unwrap_or_else(|| format!("the service answered {status}")))
-            .into())
+        let said = detail.unwrap_or_else(|| format!("the service answered {status}"));
+        let said = format!("{said}{hint}");
+        Err(if status.is_client_error() { Refused(said).into() } else { said.into() })
     }
 
     fn unreachable(&self, error: &ureq::Error) -> BoxError {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sundown::{BoxError, Exit};
 
-use super::connection::Connection;
+use super::connection::{Connection, Refused};
 use super::show::plain;
 
 /// The pause before a stream that broke off is taken up again.
@@ -32,13 +32,15 @@ pub(super) fn watch(connection: &Connection, id: &str) -> Result<Exit, BoxError>
     let (mut told, mut in_vain) = (0, 0);
     loop {
         let before = told;
-        let followed = follow(connection, id, &mut told);
-        in_vain = if told > before { 0 } else { in_vain + 1 };
+        let followed = follow(connection, id, &mut told).and_then(|state| match state {
+            Some(state) => over(connection, id, &state).map(Some),
+            None => Ok(None),
+        });
         match followed {
-            Ok(Some(state)) => return over(connection, id, &state),
-            Ok(None) => {}
-            Err(error) if in_vain > PATIENCE => return Err(error),
-            Err(_) => {}
+            Ok(Some(exit)) => return Ok(exit),
+            Ok(None) => in_vain = 0,
+            Err(error) if in_vain > PATIENCE || error.is::<Refused>() => return Err(error),
+            Err(_) => in_vain = if told > before { 0 } else { in_vain + 1 },
         }
         park_timeout(PAUSE);
     }
@@ -48,7 +50,8 @@ pub(super) fn watch(connection: &Connection, id: &str) -> Result<Exit, BoxError>
 fn follow(connection: &Connection, id: &str, told: &mut u64) -> Result<Option<String>, BoxError> {
     let mut frame = Frame::default();
     for line in connection.events(id, *told)?.lines() {
-        let line = line?;
+        // It broke off, and is taken up again.
+        let Ok(line) = line else { break };
         match line.split_once(": ") {
             Some(("event", name)) => name.clone_into(&mut frame.name),
             Some(("id", seq)) => frame.id = seq.parse().ok(),
@@ -64,7 +67,7 @@ fn follow(connection: &Connection, id: &str, told: &mut u64) -> Result<Option<St
                     return Ok(Some(plain(&data["state"])));
                 }
                 if !frame.name.is_empty() {
-                    tell(&frame, &data)?;
+                    tell(&frame, &data).map_err(|error| Refused(error.to_string()))?;
                 }
             }
             None => {}

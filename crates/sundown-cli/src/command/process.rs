@@ -1,23 +1,16 @@
 //! One run of a program: started behind the shim, listened to, and ended when the attempt is.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
-use serde_json::json;
 use sundown::BoxError;
 use sundown_tasks::TaskContext;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, ChildStdin};
 
 use super::output::{Keeping, Kept};
-use super::{Command, Input, shim};
-
-/// The longest line that is told as progress.
-const LINE: usize = 2000;
-/// Before what stands in such a line, a command leaves a checkpoint.
-const CHECKPOINT: &str = "checkpoint:";
-/// The step under which it is kept.
-const STEP: &str = "command";
+use super::speech::{STEP, hear, keep};
+use super::{Command, Input, orphans, shim};
 
 /// How a run ended.
 pub(super) enum Finished {
@@ -44,24 +37,32 @@ pub(super) async fn run(
     let talk = async {
         let hears = hear(stdout, &mut out, context, tells);
         let listens = keep(stderr, &mut err);
-        let (heard, listened) = tokio::join!(hears, listens);
-        heard.and(listened)?;
-        Ok::<_, BoxError>(child.wait().await?)
+        // What cannot be written down any more ends the program.
+        let ((), (), status) = tokio::try_join!(hears, listens, end_of(&mut child, place))?;
+        Ok::<_, BoxError>(status)
     };
     let (status, was_told) = until_told(talk, lifeline, context).await?;
-    let Some(code) = status.code() else {
-        // The shim was killed. What it watched over must not stay.
-        end_group(place);
-        return Err(format!("the command was cut off: {status}").into());
-    };
     if was_told {
         return Ok(Finished::Stopped);
     }
-    let kept = Kept::of(out, err);
-    if code == i32::from(shim::NOT_STARTED) {
+    let (code, kept) = (status.code().unwrap_or(1), Kept::of(out, err));
+    // A program may well end with the same number.
+    let was_started = group_file(place).exists();
+    if code == i32::from(shim::NOT_STARTED) && !was_started {
         return Err(format!("it could not be started: {}", kept.stderr.trim_end()).into());
     }
     Ok(Finished::By { code, kept })
+}
+
+/// Waits for the shim. Should it be killed, what it watched over is ended here.
+async fn end_of(child: &mut Child, place: &Path) -> Result<ExitStatus, BoxError> {
+    let status = child.wait().await?;
+    if status.code().is_none() {
+        let (group, place) = (group_file(place), place.to_owned());
+        tokio::task::spawn_blocking(move || orphans::end(&group, &place)).await?;
+        return Err(format!("the command was cut off: {status}").into());
+    }
+    Ok(status)
 }
 
 /// Asks the program to end when the attempt is to, and waits for it all the same.
@@ -122,68 +123,4 @@ async fn start(
 
 fn group_file(place: &Path) -> std::path::PathBuf {
     place.join(".group")
-}
-
-fn end_group(place: &Path) {
-    use rustix::process::{Pid, Signal, kill_process_group};
-    let group = std::fs::read_to_string(group_file(place)).ok();
-    let group = group.and_then(|id| Pid::from_raw(id.parse().ok()?));
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-}
-
-/// Reads what the program writes, line by line.
-async fn hear(
-    stream: impl AsyncRead + Unpin,
-    keeping: &mut Keeping,
-    context: &TaskContext,
-    tells_lines: bool,
-) -> Result<(), BoxError> {
-    let mut reader = BufReader::new(stream);
-    let mut line = Vec::new();
-    loop {
-        let piece = reader.fill_buf().await?;
-        if piece.is_empty() {
-            break;
-        }
-        let end = piece.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
-        let taken = end.unwrap_or(piece.len());
-        keeping.add(&piece[..taken]);
-        let room = LINE.saturating_sub(line.len());
-        line.extend_from_slice(&piece[..taken.min(room)]);
-        reader.consume(taken);
-        if end.is_some() {
-            tell(&line, context, tells_lines).await?;
-            line.clear();
-        }
-    }
-    if !line.is_empty() {
-        tell(&line, context, tells_lines).await?;
-    }
-    Ok(())
-}
-
-async fn tell(line: &[u8], context: &TaskContext, tells_lines: bool) -> Result<(), BoxError> {
-    let text = String::from_utf8_lossy(line);
-    let text = text.trim_end();
-    if let Some(cursor) = text.strip_prefix(CHECKPOINT) {
-        context.checkpoint(STEP, cursor.trim()).await?;
-    } else if tells_lines {
-        context.progress(&json!({ "line": text })).await?;
-    }
-    Ok(())
-}
-
-async fn keep(stream: impl AsyncRead + Unpin, keeping: &mut Keeping) -> Result<(), BoxError> {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let piece = reader.fill_buf().await?;
-        if piece.is_empty() {
-            return Ok(());
-        }
-        keeping.add(piece);
-        let taken = piece.len();
-        reader.consume(taken);
-    }
 }

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::toml::scalar;
 use super::{Size, Time, Value};
-use crate::command::Command;
+use crate::command::{Command, LONGEST_GRACE};
 
 /// What a command may say of itself.
 const KEYS: &str = "run, arguments, environment, grace, output_limit, lines";
@@ -43,7 +43,7 @@ fn command(name: &str, at: usize, keys: &DeTable<'_>, flaws: &mut Vec<Flaw>) -> 
         arguments: Vec::new(),
         takes_arguments: false,
         environment: BTreeMap::new(),
-        grace: Duration::from_secs(5),
+        grace: Duration::from_secs(4),
         output_limit: 64 * 1024,
         tells_lines: false,
     };
@@ -57,7 +57,11 @@ fn command(name: &str, at: usize, keys: &DeTable<'_>, flaws: &mut Vec<Flaw>) -> 
             }
             "arguments" => parsed(value).map(|is| command.takes_arguments = is),
             "environment" => environment(value, &mut command.environment),
-            "grace" => parsed(value).map(|Time(grace)| command.grace = grace),
+            "grace" => parsed(value).and_then(|Time(grace)| {
+                command.grace = grace;
+                let is_short = grace <= LONGEST_GRACE;
+                is_short.then_some(()).ok_or_else(|| format!("is at most {LONGEST_GRACE:?}"))
+            }),
             "output_limit" => parsed(value).and_then(|Size(bytes)| {
                 command.output_limit = usize::try_from(bytes).map_err(|_| "less".to_owned())?;
                 Ok(())

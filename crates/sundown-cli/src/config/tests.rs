@@ -135,6 +135,26 @@ fn what_is_wrong_is_named_with_its_line_and_what_is_allowed() {
             "[log]\nlevel = \"3\"",
             "`off`, `error`, `warn`, `info`, `debug` or `trace`, not `3`",
         ),
+        (
+            "command",
+            "[commands.x]\nrun = [\"convert\"]",
+            "FILE:1: `commands.x.run` begins with `convert`: give the whole path",
+        ),
+        (
+            "program",
+            "[commands.x]\nlines = true",
+            "FILE:1: the command `x` needs `run`, its program",
+        ),
+        (
+            "grace",
+            "[commands.x]\nrun = [\"/bin/true\"]\ngrace = \"1m\"",
+            "FILE:3: `commands.x.grace` is at most 4.5s",
+        ),
+        (
+            "command key",
+            "[commands.x]\nrun = [\"/bin/true\"]\nshell = true",
+            "FILE:3: `commands.x.shell` is unknown: `shell` (there are run, arguments,",
+        ),
         ("syntax", "[web]\nopen = yes\n", "FILE:2: this is not TOML: "),
         ("twice", "[web]\nopen = true\nopen = false\n", "FILE:3: this is not TOML: duplicate key"),
         ("empty", "[temp]\nquota = 0", "FILE:2: `temp.quota` must be more than 0"),

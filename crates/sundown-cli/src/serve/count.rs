@@ -34,7 +34,11 @@ impl Task for Counting {
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output, TaskError> {
         let from = context.cursor("count").unwrap_or(0);
         for number in from..input.to {
-            sleep(Duration::from_millis(input.pause_ms)).await;
+            tokio::select! {
+                biased;
+                () = context.cancelled() => return Err(TaskError::unfinished()),
+                () = sleep(Duration::from_millis(input.pause_ms)) => {}
+            }
             let told = json!({ "done": number + 1, "total": input.to });
             context.checkpoint_and_tell("count", &(number + 1), &told).await?;
             if context.is_wrapping_up() && number + 1 < input.to {

@@ -43,7 +43,7 @@ pub(super) fn serve(
         App::new()
             .wrap(from_fn(move |request, next| bearer::admit(token.clone(), request, next)))
             .configure(move |app| errors(app, limit))
-            .configure(tasks::routes(tasks))
+            .configure(tasks::routes(tasks, limit))
             .service(
                 web::resource("/")
                     .route(web::get().to(index))

@@ -6,14 +6,17 @@ mod events;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, Json, Path, Query, ServiceConfig, get, post, resource, scope};
+use actix_web::web::{
+    Data, Json, JsonConfig, Path, Query, QueryConfig, ServiceConfig, resource, scope,
+};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use sundown_tasks::{Change, TaskId, TaskService};
 
-use self::answer::{changed, no_task, refused, store_failed, taken_in};
+use self::answer::{
+    changed, no_query, no_task, nonsense, only, refused, store_failed, taken_in, unreadable,
+};
 use self::ask::{Batch, Listing, NewTask};
-use super::problem::problem;
 
 /// The most tasks that may come at once.
 const BATCH: usize = 1000;
@@ -21,19 +24,32 @@ const BATCH: usize = 1000;
 const PAGE: usize = 50;
 const LONGEST_PAGE: usize = 500;
 
-pub(super) fn routes(service: TaskService) -> impl FnOnce(&mut ServiceConfig) {
+/// The API as a document; a test holds it to what is served.
+const DOCUMENT: &str = include_str!("../../openapi.json");
+
+/// `limit` is how many bytes a body may have.
+pub(super) fn routes(service: TaskService, limit: u64) -> impl FnOnce(&mut ServiceConfig) {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let bodies = JsonConfig::default().limit(limit).error_handler(unreadable);
     move |app| {
         let one = scope("/{id}")
-            .service(resource("").get(task).delete(cancel))
-            .service(resource("/events").get(events::follow))
-            .service(resource("/requeue").post(requeue))
-            .service(resource("/discard").post(discard));
+            .service(resource("").get(task).delete(cancel).default_service(only("GET, DELETE")))
+            .service(resource("/events").get(events::follow).default_service(only("GET")))
+            .service(resource("/requeue").post(requeue).default_service(only("POST")))
+            .service(resource("/discard").post(discard).default_service(only("POST")));
         let tasks = scope("/tasks")
-            .service(resource("").route(post().to(submit)).route(get().to(list)))
-            .service(resource("/batch").route(post().to(batch)))
+            .app_data(bodies)
+            .app_data(QueryConfig::default().error_handler(no_query))
+            .service(resource("").post(submit).get(list).default_service(only("GET, POST")))
+            .service(resource("/batch").post(batch).default_service(only("POST")))
             .service(one);
-        app.app_data(Data::new(service)).service(tasks);
+        let document = resource("/openapi.json").get(document).default_service(only("GET"));
+        app.app_data(Data::new(service)).service(tasks).service(document);
     }
+}
+
+async fn document() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(DOCUMENT)
 }
 
 async fn submit(
@@ -44,7 +60,7 @@ async fn submit(
     let header = request.headers().get("Idempotency-Key").map(|key| key.to_str().ok());
     let request = match task.into_request(header) {
         Ok(request) => request,
-        Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
+        Err(why) => return nonsense(&why),
     };
     match tasks.hand_in(request).await {
         Ok(started) => {
@@ -56,16 +72,23 @@ async fn submit(
     }
 }
 
-async fn batch(tasks: Data<TaskService>, Json(batch): Json<Batch>) -> HttpResponse {
+async fn batch(
+    tasks: Data<TaskService>,
+    request: HttpRequest,
+    Json(batch): Json<Batch>,
+) -> HttpResponse {
+    if request.headers().contains_key("Idempotency-Key") {
+        return nonsense("a batch has no Idempotency-Key (give each of its tasks a `key`)");
+    }
     if batch.tasks.is_empty() || batch.tasks.len() > BATCH {
         let detail = format!("a batch has 1 to {BATCH} tasks, not {}", batch.tasks.len());
-        return problem(StatusCode::BAD_REQUEST, &detail);
+        return nonsense(&detail);
     }
     let mut requests = Vec::with_capacity(batch.tasks.len());
     for (index, task) in batch.tasks.into_iter().enumerate() {
         match task.into_request(None) {
             Ok(request) => requests.push(request),
-            Err(why) => return problem(StatusCode::BAD_REQUEST, &format!("task {index}: {why}")),
+            Err(why) => return nonsense(&format!("task {index}: {why}")),
         }
     }
     match tasks.hand_in_batch(requests).await {
@@ -89,7 +112,7 @@ async fn task(tasks: Data<TaskService>, id: Path<String>) -> HttpResponse {
 async fn list(tasks: Data<TaskService>, Query(listing): Query<Listing>) -> HttpResponse {
     let filter = match listing.into_filter() {
         Ok(filter) => filter,
-        Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
+        Err(why) => return nonsense(&why),
     };
     let limit = filter.limit;
     match tasks.list(filter).await {

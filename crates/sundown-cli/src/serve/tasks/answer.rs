@@ -1,12 +1,13 @@
 //! What clients get: each refusal with its status, its name, and what to do next.
 
-use actix_web::HttpResponse;
+use actix_web::error::{InternalError, JsonPayloadError};
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _, Route, web};
 use serde_json::{Value, json};
 use sundown_tasks::{Change, Refused, Started, StoreError, TaskId};
 
-use crate::serve::problem::{problem, problem_named};
+use crate::serve::problem::problem_named;
 
 /// How many seconds a client should stay away from a service that stops, or is full.
 const COME_BACK: u32 = 1;
@@ -59,7 +60,47 @@ pub(super) fn store_failed(error: &StoreError) -> HttpResponse {
 
 pub(super) fn no_task(id: &str) -> HttpResponse {
     let id: String = id.chars().take(40).collect();
-    problem(StatusCode::NOT_FOUND, &format!("there is no task {id} (any more)"))
+    let detail = format!("there is no task {id} (any more)");
+    problem_named(StatusCode::NOT_FOUND, "no_task", &detail)
+}
+
+/// What was asked for can be read, and makes no sense.
+pub(super) fn nonsense(detail: &str) -> HttpResponse {
+    problem_named(StatusCode::BAD_REQUEST, "bad_request", detail)
+}
+
+/// A body that cannot be read.
+pub(super) fn unreadable(error: JsonPayloadError, _: &HttpRequest) -> Error {
+    let answer = match &error {
+        JsonPayloadError::ContentType => {
+            let detail = "the body is JSON, with the header `Content-Type: application/json`";
+            problem_named(StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_json", detail)
+        }
+        error => {
+            let status = error.status_code();
+            let is_large = status == StatusCode::PAYLOAD_TOO_LARGE;
+            let code = if is_large { "too_large" } else { "malformed" };
+            problem_named(status, code, &error.to_string())
+        }
+    };
+    InternalError::from_response(error, answer).into()
+}
+
+/// A query that cannot be read.
+pub(super) fn no_query(error: actix_web::error::QueryPayloadError, _: &HttpRequest) -> Error {
+    let answer = nonsense(&error.to_string());
+    InternalError::from_response(error, answer).into()
+}
+
+/// For every method but these.
+pub(super) fn only(methods: &'static str) -> Route {
+    web::to(move |request: HttpRequest| async move {
+        let detail = format!("{} takes {methods}, not {}", request.path(), request.method());
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let mut answer = problem_named(status, "not_allowed", &detail);
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+        answer
+    })
 }
 
 /// What became of a wish; `hint` says why it may be impossible.

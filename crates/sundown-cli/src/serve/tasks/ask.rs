@@ -88,6 +88,9 @@ impl Listing {
                 format!("`{cursor}` is no cursor (send the `next` of the page before)")
             })
         });
+        if self.kind.as_ref().is_some_and(|kind| kind.contains('\0')) {
+            return Err("no kind has a zero byte in its name".to_owned());
+        }
         let limit = self.limit.unwrap_or(PAGE);
         if !(1..=LONGEST_PAGE).contains(&limit) {
             return Err(format!("a page has 1 to {LONGEST_PAGE} tasks, not {limit}"));

@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_core::Stream;
@@ -12,11 +11,11 @@ use serde_json::{Value, json};
 use sundown_tasks::{Follower, Heard, StoreError, TaskEvent, TaskService, What};
 use sundown_web::{Event, EventStream};
 
-use super::answer::{no_task, store_failed};
-use crate::serve::problem::problem;
+use super::answer::{no_task, nonsense, store_failed};
 
 /// From where.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct From {
     after: Option<u64>,
 }
@@ -33,7 +32,7 @@ pub(super) async fn follow(
         request.headers().get("Last-Event-ID").map(|id| id.to_str().unwrap_or("?").parse());
     let after = match header {
         Some(Ok(last)) => last,
-        Some(Err(_)) => return problem(StatusCode::BAD_REQUEST, "Last-Event-ID is a number"),
+        Some(Err(_)) => return nonsense("Last-Event-ID is a number"),
         None => from.after.unwrap_or(0),
     };
     match tasks.get(id).await {

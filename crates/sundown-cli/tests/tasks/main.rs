@@ -1,0 +1,23 @@
+//! The tasks of `sundown serve`: its API, its kinds and its client, as real processes.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod api;
+mod calls;
+mod client;
+mod client_terminal;
+mod command;
+mod command_end;
+mod events;
+#[expect(dead_code, reason = "the tests of serving use the rest")]
+#[path = "../serve/http.rs"]
+mod http;
+mod intake;
+mod openapi;
+mod refusals;
+mod schema;
+#[expect(dead_code, reason = "the tests of serving use the rest")]
+#[path = "../serve/service.rs"]
+mod service;
+mod wishes;

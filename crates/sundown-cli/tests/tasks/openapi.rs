@@ -1,0 +1,203 @@
+//! `openapi.json` says what is served, and what is served is as it says.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use sundown_drill::process::Signal;
+
+use crate::api::{Desk, JSON, ask, count, submit, too_much, until};
+use crate::events::follow;
+use crate::http::{Answer, get, request};
+use crate::schema::{check, resolved};
+use crate::service::{Scratch, serving};
+
+const DOCUMENT: &str = include_str!("../../openapi.json");
+const ROUTES: &str = include_str!("../../src/serve/tasks.rs");
+const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
+
+fn document() -> Value {
+    serde_json::from_str(DOCUMENT).unwrap()
+}
+
+/// Every path with every method.
+fn operations(document: &Value) -> Vec<(String, String)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().keys().filter(|name| *name != "parameters");
+            methods.map(move |method| (path.clone(), method.clone()))
+        })
+        .collect()
+}
+
+/// Demands that an answer is one of those that are documented.
+fn as_documented(document: &Value, (path, method): (&str, &str), answer: &Answer) {
+    let (status, operation) = (answer.status, &document["paths"][path][method]);
+    let at = format!("{method} {path} {status}");
+    let documented = &operation["responses"][status.to_string()];
+    assert!(documented.is_object(), "{at} is undocumented: {}", answer.text());
+    let documented = resolved(document, documented);
+    for header in documented["headers"].as_object().into_iter().flatten().map(|(name, _)| name) {
+        let name = format!("\r\n{}: ", header.to_lowercase());
+        assert!(answer.head.contains(&name), "{at}: no {header}: {}", answer.head);
+    }
+    let Some(content) = documented["content"].as_object() else {
+        assert!(answer.body.is_empty(), "{at}: {}", answer.text());
+        return;
+    };
+    let (kind, media) = content.iter().next().unwrap();
+    assert!(answer.head.contains(&format!("content-type: {kind}")), "{at}: {}", answer.head);
+    if kind.ends_with("json") {
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        check(document, &media["schema"], &body, &at).unwrap();
+    }
+}
+
+#[test]
+fn its_examples_are_as_their_schemas_say() {
+    let document = document();
+    let mut examples = 0;
+    let mut look = vec![(String::new(), &document)];
+    while let Some((at, value)) = look.pop() {
+        if let (Some(example), Some(schema)) = (value.get("example"), value.get("schema")) {
+            check(&document, schema, example, &at).unwrap();
+            examples += 1;
+        }
+        let fields = value.as_object().into_iter().flatten();
+        look.extend(fields.map(|(name, field)| (format!("{at}/{name}"), field)));
+    }
+    assert!(examples > 15, "{examples}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_served_and_has_every_route_and_no_other() {
+    let desk = Desk::open("");
+    let served = get(desk.at(), "/openapi.json").await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&served.body).unwrap(), document());
+    let document = document();
+    let (begin, _) = ROUTES.split_once("async fn document").unwrap();
+    let quoted = begin.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
+    let paths: BTreeSet<&str> =
+        document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    for part in quoted {
+        assert!(paths.iter().any(|path| path.ends_with(part)), "{part} is undocumented");
+    }
+    let operations = operations(&document);
+    for path in paths {
+        let real = path.replace("{id}", "999999");
+        let allowed =
+            |method: &&&str| operations.contains(&(path.to_owned(), (**method).to_owned()));
+        let allow: Vec<&str> = METHODS.iter().filter(allowed).copied().collect();
+        for method in METHODS.iter().filter(|method| !allow.contains(method)) {
+            let answer = ask(desk.at(), &format!("{} {real}", method.to_uppercase()), "").await;
+            assert_eq!(answer.status, 405, "{method} {path} is undocumented");
+            assert!(answer.head.contains(&format!("allow: {}\r\n", allow.join(", "))), "{path}");
+        }
+    }
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_answers_as_it_says() {
+    let commands = "[commands.fails]\nrun = [\"/bin/false\"]\n";
+    let mut desk = Desk::configured(commands, "--shutdown-announce 1500ms");
+    let at = desk.at();
+    let fails = json!({ "kind": "command", "input": { "command": "fails" }, "max_attempts": 1 });
+    let dead = submit(at, &fails).await;
+    until(at, &dead, "dead").await;
+    let running = submit(at, &count(100_000, 60_000)).await;
+    until(at, &running, "running").await;
+    let done = submit(at, &count(2, 0)).await;
+    until(at, &done, "succeeded").await;
+    let mut keyed = count(1, 0);
+    keyed["key"] = "a".into();
+    let (keyed, mut taken) = (keyed.to_string(), count(2, 0));
+    taken["key"] = "a".into();
+    let batch = json!({ "tasks": [count(1, 0), {"kind": "x"}] }).to_string();
+    let taken = taken.to_string();
+    let (id, events) = ("/tasks/{id}", "/tasks/{id}/events");
+    let (requeue, discard) = ("/tasks/{id}/requeue", "/tasks/{id}/discard");
+    let document = document();
+    for (path, method, id, body, status) in [
+        ("/tasks", "post", "", keyed.as_str(), 201),
+        ("/tasks", "post", "", &keyed, 200),
+        ("/tasks", "post", "", "{", 400),
+        ("/tasks", "post", "", &taken, 409),
+        ("/tasks", "post", "", r#"{"kind":"x"}"#, 422),
+        ("/tasks", "get", "", "", 200),
+        ("/tasks", "get", "?limit=0", "", 400),
+        ("/tasks/batch", "post", "", &batch, 200),
+        ("/tasks/batch", "post", "", "[]", 400),
+        (id, "get", &done, "", 200),
+        (id, "get", "999", "", 404),
+        (id, "delete", "999", "", 404),
+        (id, "delete", &done, "", 409),
+        (id, "delete", &running, "", 202),
+        (events, "get", &done, "", 200),
+        (events, "get", "999", "", 404),
+        (requeue, "post", "999", "", 404),
+        (requeue, "post", &done, "", 409),
+        (requeue, "post", &dead, "", 202),
+        (discard, "post", "999", "", 404),
+        (discard, "post", &done, "", 204),
+        ("/openapi.json", "get", "", "", 200),
+    ] {
+        let real = path.replace("{id}", id);
+        let query = if id.starts_with('?') { id } else { "" };
+        let line = format!("{} {real}{query}", method.to_uppercase());
+        let answer = request(at, &line, JSON, body).await.unwrap();
+        assert_eq!(answer.status, status, "{line}: {}", answer.text());
+        as_documented(&document, (path, method), &answer);
+    }
+    let form = request(at, "POST /tasks", "Content-Type: text/plain\r\n", "{}").await.unwrap();
+    as_documented(&document, ("/tasks", "post"), &form);
+    for path in ["/tasks", "/tasks/batch"] {
+        as_documented(&document, (path, "post"), &too_much(at, path).await);
+    }
+    let far = json!({ "kind": "count", "input": { "to": 1 }, "run_at": u64::MAX });
+    let far = submit(at, &far).await;
+    let gone = ask(at, &format!("DELETE /tasks/{far}"), "").await;
+    assert_eq!(gone.status, 200);
+    as_documented(&document, (id, "delete"), &gone);
+
+    desk.service.signal(Signal::Term);
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let late = request(at, "POST /tasks", JSON, &keyed).await.unwrap();
+    assert_eq!(late.status, 503);
+    as_documented(&document, ("/tasks", "post"), &late);
+    desk.service.ends_with(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_are_as_it_says() {
+    let desk = Desk::open("");
+    let document = document();
+    let id = submit(desk.at(), &count(1200, 0)).await;
+    until(desk.at(), &id, "succeeded").await;
+    for event in follow(desk.at(), &id, "", "").await {
+        let schema = match event.name.as_str() {
+            "reset" => "Reset",
+            "over" => "Over",
+            _ => "LogEvent",
+        };
+        let schema = &document["components"]["schemas"][schema];
+        check(&document, schema, &event.data, &event.name).unwrap();
+    }
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_token_every_operation_is_refused_as_it_says() {
+    let scratch = Scratch::new();
+    let launch = Desk::launch(&scratch, "", "").env("SUNDOWN_WEB_TOKEN", "correct-horse");
+    let mut service = serving(launch.spawn().unwrap());
+    let document = document();
+    for (path, method) in operations(&document) {
+        let line = format!("{} {}", method.to_uppercase(), path.replace("{id}", "1"));
+        let answer = ask(service.web, &line, JSON).await;
+        assert_eq!(answer.status, 401, "{line}");
+        as_documented(&document, (&path, &method), &answer);
+    }
+    service.signal(Signal::Term);
+    service.ends_with(0);
+}
