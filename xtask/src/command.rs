@@ -1,8 +1,9 @@
 //! What can be asked for on the command line.
 
 use std::fmt;
+use std::str::FromStr;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 /// Shown by `help`, and after a wrong command line.
 pub(crate) const HELP: &str = "\
@@ -11,6 +12,8 @@ usage: cargo xtask COMMAND
   cargo xtask test [--full]          everything that must hold before a change is accepted;
                                      --full also runs the long variants (XTASK_FULL=1)
   cargo xtask bench [AREA [--json]]  a comparison with peers in one run; without AREA, lists them
+  cargo xtask torture tasks [--trials N] [--seed S]
+                                     the task service under N kill -9 and every other sudden end
   cargo xtask tidy                   the rules of the house: layers, layout, links, dependencies
   cargo xtask docs                   the pages of the API, built without a warning
   cargo xtask help                   this page";
@@ -30,12 +33,41 @@ pub(crate) enum Command {
         /// Figures for a program instead of a person.
         json: bool,
     },
+    /// The task service under every sudden end.
+    Torture(Torture),
     /// The rules of the house.
     Tidy,
     /// The API's pages.
     Docs,
     /// The usage.
     Help,
+}
+
+/// How long a torture is, and what it is drawn from.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Torture {
+    /// How many kills; none is what is usual.
+    pub(crate) trials: Option<u32>,
+    /// What faults are drawn from; none is by lot.
+    pub(crate) seed: Option<u64>,
+}
+
+impl Torture {
+    fn parse(words: &[&str]) -> anyhow::Result<Self> {
+        let mut torture = Self::default();
+        for pair in words.chunks(2) {
+            match pair {
+                ["--trials", count] => torture.trials = Some(number("--trials", count)?),
+                ["--seed", seed] => torture.seed = Some(number("--seed", seed)?),
+                _ => bail!("`torture tasks` does not take `{}`", pair.join(" ")),
+            }
+        }
+        Ok(torture)
+    }
+}
+
+fn number<T: FromStr>(flag: &str, text: &str) -> anyhow::Result<T> {
+    text.parse().ok().with_context(|| format!("{flag} takes a number, not `{text}`"))
 }
 
 impl Command {
@@ -55,6 +87,8 @@ impl Command {
             ["bench", area] if !area.starts_with('-') => {
                 Self::Bench { area: Some((*area).to_owned()), json: false }
             }
+            ["torture", "tasks", rest @ ..] => Self::Torture(Torture::parse(rest)?),
+            ["torture", ..] => bail!("torture: what? (`cargo xtask torture tasks`)"),
             ["tidy"] => Self::Tidy,
             ["docs"] => Self::Docs,
             ["help" | "--help" | "-h"] => Self::Help,
@@ -72,6 +106,7 @@ impl fmt::Display for Command {
         f.write_str(match self {
             Self::Test { .. } => "test",
             Self::Bench { .. } => "bench",
+            Self::Torture(_) => "torture tasks",
             Self::Tidy => "tidy",
             Self::Docs => "docs",
             Self::Help => "help",
@@ -97,6 +132,10 @@ mod tests {
         assert_eq!(parse("bench core --json").unwrap(), core(true));
         assert_eq!(parse("bench --json core").unwrap(), core(true));
         assert_eq!(parse("bench").unwrap(), Command::Bench { area: None, json: false });
+        let torture = |trials, seed| Command::Torture(Torture { trials, seed });
+        assert_eq!(parse("torture tasks").unwrap(), torture(None, None));
+        let told = parse("torture tasks --seed 3 --trials 20").unwrap();
+        assert_eq!(told, torture(Some(20), Some(3)));
         assert_eq!(parse("tidy").unwrap(), Command::Tidy);
         assert_eq!(parse("docs").unwrap(), Command::Docs);
         assert_eq!(parse("--help").unwrap(), Command::Help);
@@ -109,6 +148,10 @@ mod tests {
             ("test --ful", "`test` does not take `--ful`"),
             ("bench core web", "`bench` does not take `core web`"),
             ("bench --jsn", "`--jsn`"),
+            ("torture", "torture tasks"),
+            ("torture tasks --trials", "`--trials`"),
+            ("torture tasks --trials many", "`many`"),
+            ("torture tasks --speed 3", "`--speed 3`"),
             ("bench --json", "which area"),
             ("", "no command"),
         ] {

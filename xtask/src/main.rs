@@ -1,4 +1,4 @@
-//! The chores of the project: `cargo xtask test | bench AREA | tidy | docs`.
+//! The chores of the project: `cargo xtask test | bench AREA | torture tasks | tidy | docs`.
 
 mod bench;
 mod command;
@@ -7,6 +7,7 @@ mod needs;
 mod step;
 mod test;
 mod tidy;
+mod torture;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ fn run(command: &Command, root: &Path) -> anyhow::Result<()> {
     match command {
         Command::Test { full } => test::run(root, *full),
         Command::Bench { area, json } => bench::run(root, area.as_deref(), *json),
+        Command::Torture(torture) => torture::run(torture),
         Command::Tidy => tidy::run(root),
         Command::Docs => docs::run(),
         Command::Help => {

@@ -51,6 +51,12 @@ const NEEDS: &[Need] = &[
         install: "apt-get install -y pgbouncer",
         package: Some("pgbouncer"),
     },
+    Need {
+        tool: "strace",
+        probe: &["strace", "-V"],
+        install: "apt-get install -y strace",
+        package: Some("strace"),
+    },
 ];
 
 /// Installs what can be installed, and says in one sentence what else is missing and how to get it,

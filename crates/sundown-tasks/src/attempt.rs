@@ -31,6 +31,9 @@ struct Attempt {
     fence: Fence,
     kind: String,
     since: Instant,
+    /// Until then it is this process's for certain, by a clock that goes on while the process is
+    /// frozen.
+    held_until: Instant,
     /// Told to stop where it is.
     cancel: CancellationToken,
     is_unwanted: bool,
@@ -105,12 +108,14 @@ impl Attempt {
 }
 
 impl Attempts {
-    pub(crate) fn add(&self, fence: Fence, kind: String) -> CancellationToken {
+    /// `held_until` counts from before the claim was asked for: the store's lease ends no sooner.
+    pub(crate) fn add(&self, fence: Fence, kind: String, held_until: Instant) -> CancellationToken {
         let cancel = CancellationToken::new();
         let attempt = Attempt {
             fence,
             kind,
             since: Instant::now(),
+            held_until,
             cancel: cancel.clone(),
             is_unwanted: false,
             stage: Stage::Waiting,
@@ -165,6 +170,19 @@ impl Attempts {
         drop(held);
         self.changed.notify_waiters();
         runs
+    }
+
+    /// Its lease was prolonged; `held_until` counts from before that was asked for.
+    pub(crate) fn renewed(&self, fence: Fence, held_until: Instant) {
+        if let Some(held) = self.held().get(fence) {
+            held.held_until = held_until;
+        }
+    }
+
+    /// For how long it is this process's for certain.
+    pub(crate) fn lease_left(&self, fence: Fence) -> Duration {
+        let until = self.held().get(fence).map(|held| held.held_until);
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
     /// Tells one to stop, because nobody wants it any more.
@@ -256,5 +274,27 @@ impl Attempts {
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_holder_of_a_lease_that_lasts_has_time_left() {
+        let attempts = Attempts::default();
+        let fence = Fence { task: TaskId(1), attempt: 2 };
+        let older = Fence { attempt: 1, ..fence };
+        let hour = Duration::from_secs(3600);
+        attempts.add(fence, "count".to_owned(), Instant::now());
+        assert!(attempts.lease_left(fence).is_zero(), "it was frozen since it was claimed");
+        attempts.renewed(older, Instant::now() + hour);
+        assert!(attempts.lease_left(fence).is_zero(), "that was another attempt");
+        attempts.renewed(fence, Instant::now() + hour);
+        assert!(attempts.lease_left(fence) > hour / 2);
+        assert!(attempts.lease_left(older).is_zero());
+        attempts.remove(fence);
+        assert!(attempts.lease_left(fence).is_zero());
     }
 }

@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::attempt::Attempts;
 use crate::store::Progress;
 use crate::{Checkpoint, Claim, Fence, Store, StoreError, TaskId};
 
@@ -27,6 +28,7 @@ pub(crate) struct Inner {
     fence: Fence,
     failures: u32,
     store: Arc<dyn Store>,
+    attempts: Arc<Attempts>,
     reached: Mutex<Option<Checkpoint>>,
     cancel: CancellationToken,
     shutdown: Shutdown,
@@ -56,6 +58,7 @@ impl TaskContext {
     pub(crate) fn new(
         claim: &Claim,
         store: Arc<dyn Store>,
+        attempts: Arc<Attempts>,
         cancel: CancellationToken,
         shutdown: Shutdown,
         drain: Arc<OnceLock<Deadline>>,
@@ -65,6 +68,7 @@ impl TaskContext {
             fence: claim.fence,
             failures: claim.failures,
             store,
+            attempts,
             reached: Mutex::new(claim.checkpoint.clone()),
             cancel,
             shutdown,
@@ -169,6 +173,14 @@ impl TaskContext {
     /// lease is lost.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancel.is_cancelled()
+    }
+
+    /// For how long this attempt is the only one for certain, by a clock that goes on while the
+    /// process is frozen. Nothing left means that another one may have begun, or even ended, the
+    /// task: whoever does what a store cannot fence, such as starting a program, looks here right
+    /// before, and hands it on to what it starts.
+    pub fn lease_left(&self) -> Duration {
+        self.0.attempts.lease_left(self.0.fence)
     }
 
     /// Waits until this attempt is to end.

@@ -86,12 +86,13 @@ async fn claim(service: &Arc<Service>, waiting: &mut Waiting, ahead: usize) -> C
     if wanted.is_empty() {
         return Claimed::All;
     }
+    let held_until = Instant::now() + service.settings.lease;
     let answer = service.store.claim(wanted, room, service.settings.lease).await;
     service.keeper.health().heard(&answer);
     let Ok(claims) = answer else { return Claimed::Trouble };
     let found = claims.len();
     for claim in claims {
-        let cancel = service.attempts.add(claim.fence, claim.kind.clone());
+        let cancel = service.attempts.add(claim.fence, claim.kind.clone(), held_until);
         waiting.push_back((claim, cancel));
     }
     metrics::active(service.attempts.len());

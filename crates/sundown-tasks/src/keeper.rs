@@ -144,13 +144,17 @@ impl Keeping {
             if fences.is_empty() {
                 continue;
             }
+            let held_until = Instant::now() + self.lease;
             let answer = self.store.renew(fences.clone(), self.lease).await;
             self.health.heard(&answer);
             let Ok(leases) = answer else { continue };
             for (fence, lease) in fences.into_iter().zip(leases) {
                 match lease {
-                    Lease::Held => {}
-                    Lease::Unwanted => self.attempts.cancel(fence),
+                    Lease::Held => self.attempts.renewed(fence, held_until),
+                    Lease::Unwanted => {
+                        self.attempts.renewed(fence, held_until);
+                        self.attempts.cancel(fence);
+                    }
                     Lease::Lost => self.lost(fence),
                 }
             }

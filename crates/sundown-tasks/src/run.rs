@@ -53,9 +53,18 @@ pub(crate) async fn attempt(
     cancel: CancellationToken,
 ) {
     let (fence, failures, began) = (claim.fence, claim.failures, Instant::now());
+    // A process that was frozen between its claim and this line may find that another one has begun
+    // the task, and even ended it. Then it must not begin.
+    if service.attempts.lease_left(fence).is_zero() {
+        if service.attempts.has_ended(fence) {
+            service.keeper.finish(fence, Ending::Returned).await;
+        }
+        return;
+    }
     let context = TaskContext::new(
         &claim,
         service.store.clone(),
+        service.attempts.clone(),
         cancel.clone(),
         service.shutdown.clone(),
         service.drain_deadline.clone(),

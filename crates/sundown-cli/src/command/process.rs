@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use sundown::BoxError;
 use sundown_tasks::TaskContext;
@@ -11,6 +12,9 @@ use tokio::process::{Child, ChildStdin};
 use super::output::{Keeping, Kept};
 use super::speech::{STEP, hear, keep};
 use super::{Command, Input, orphans, shim};
+
+/// How often it is looked whether the lease is held again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How a run ended.
 pub(super) enum Finished {
@@ -27,6 +31,24 @@ pub(super) async fn run(
     place: &Path,
     context: &TaskContext,
 ) -> Result<Finished, BoxError> {
+    loop {
+        // A service that was frozen may have lost the task meanwhile: then its keeper stops this.
+        while context.lease_left().is_zero() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        if let Some(finished) = run_once(command, input, place, context).await? {
+            return Ok(finished);
+        }
+    }
+}
+
+/// The same, or nothing if the lease had run out before the program was begun.
+async fn run_once(
+    command: &Command,
+    input: &Input,
+    place: &Path,
+    context: &TaskContext,
+) -> Result<Option<Finished>, BoxError> {
     let mut child = start(command, input, place, context).await?;
     let lifeline = child.stdin.take().ok_or("the shim has no standard input")?;
     let stdout = child.stdout.take().ok_or("the shim has no standard output")?;
@@ -43,15 +65,18 @@ pub(super) async fn run(
     };
     let (status, was_told) = until_told(talk, lifeline, context).await?;
     if was_told {
-        return Ok(Finished::Stopped);
+        return Ok(Some(Finished::Stopped));
     }
     let (code, kept) = (status.code().unwrap_or(1), Kept::of(out, err));
     // A program may well end with the same number.
     let was_started = group_file(place).exists();
+    if code == i32::from(shim::TOO_LATE) && !was_started {
+        return Ok(None);
+    }
     if code == i32::from(shim::NOT_STARTED) && !was_started {
         return Err(format!("it could not be started: {}", kept.stderr.trim_end()).into());
     }
-    Ok(Finished::By { code, kept })
+    Ok(Some(Finished::By { code, kept }))
 }
 
 /// Waits for the shim. Should it be killed, what it watched over is ended here.
@@ -98,8 +123,11 @@ async fn start(
     let checkpoint = context.cursor::<String>(STEP).unwrap_or_default();
     let inherited = ["PATH", "HOME", "LANG"];
     let inherited = inherited.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let mut shim = tokio::process::Command::new(std::env::current_exe()?);
-    shim.arg(shim::NAME)
+    // Also when the file of this program was replaced meanwhile.
+    let mut shim = tokio::process::Command::new("/proc/self/exe");
+    shim.arg0("sundown")
+        .arg(shim::NAME)
+        .arg(shim::not_after(context.lease_left()))
         .arg(command.grace.as_millis().to_string())
         .arg(group_file(place))
         .arg(stdin)

@@ -20,16 +20,34 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group,
     set_child_subreaper, wait, waitid,
 };
+use rustix::time::{ClockId, clock_gettime};
 
 /// The command could not be started; what the shim wrote to the standard error says why.
 pub(crate) const NOT_STARTED: u8 = 125;
+/// The lease of the attempt had run out before the command was begun, so it was not.
+pub(crate) const TOO_LATE: u8 = 124;
 /// Its name on the command line.
 pub(crate) const NAME: &str = "__shim";
 /// How long it looks for children that do not end although they were killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// When a lease ends that has so much left, as the shim is told.
+pub(crate) fn not_after(left: Duration) -> String {
+    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    since_boot().saturating_add(left).to_string()
+}
+
+/// Milliseconds by a clock that goes on while processes are frozen.
+fn since_boot() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    u64::try_from(now.tv_sec * 1000 + now.tv_nsec / 1_000_000).unwrap_or(0)
+}
+
 /// What the shim is told.
 struct Told {
+    /// Milliseconds since the start of the machine, after which nothing may be begun any more. The
+    /// shim looks itself: the service may be frozen between its look and this one.
+    not_after: u64,
     grace: Duration,
     stdin: Option<PathBuf>,
     /// Where the service finds the process group, should the shim itself be killed.
@@ -52,6 +70,9 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn told(mut arguments: impl Iterator<Item = OsString>) -> Result<Told, String> {
     let mut next = |what: &str| arguments.next().ok_or_else(|| format!("the shim needs {what}"));
+    let not_after = next("a time in milliseconds")?;
+    let not_after = not_after.to_str().and_then(|text| text.parse().ok());
+    let not_after = not_after.ok_or("the shim needs a time in milliseconds")?;
     let millis = next("a grace in milliseconds")?;
     let millis = millis.to_str().and_then(|text| text.parse().ok());
     let grace = Duration::from_millis(millis.ok_or("the shim needs a grace in milliseconds")?);
@@ -59,7 +80,7 @@ fn told(mut arguments: impl Iterator<Item = OsString>) -> Result<Told, String> {
     let stdin = next("a file for the standard input, or nothing")?;
     let stdin = (!stdin.is_empty()).then(|| stdin.into());
     let program = next("a program")?;
-    Ok(Told { grace, stdin, group, program, arguments: arguments.collect() })
+    Ok(Told { not_after, grace, stdin, group, program, arguments: arguments.collect() })
 }
 
 fn supervise(told: &Told) -> Result<u8, String> {
@@ -71,6 +92,9 @@ fn supervise(told: &Told) -> Result<u8, String> {
             .map_err(|error| format!("cannot open the command's input: {error}"))?,
         None => Stdio::null(),
     };
+    if since_boot() >= told.not_after {
+        return Ok(TOO_LATE);
+    }
     let mut child = Command::new(&told.program)
         .args(&told.arguments)
         .stdin(input)

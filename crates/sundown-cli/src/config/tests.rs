@@ -135,6 +135,28 @@ fn what_is_wrong_is_named_with_its_line_and_what_is_allowed() {
             "[log]\nlevel = \"3\"",
             "`off`, `error`, `warn`, `info`, `debug` or `trace`, not `3`",
         ),
+        ("syntax", "[web]\nopen = yes\n", "FILE:2: this is not TOML: "),
+        ("twice", "[web]\nopen = true\nopen = false\n", "FILE:3: this is not TOML: duplicate key"),
+        ("empty", "[temp]\nquota = 0", "FILE:2: `temp.quota` must be more than 0"),
+        (
+            "reachable",
+            "[web]\nlisten = \"0.0.0.0:80\"",
+            "FILE:2: `web.listen` is 0.0.0.0:80, which others can reach: set SUNDOWN_WEB_TOKEN or",
+        ),
+        (
+            "same",
+            "[admin]\nlisten = \"127.0.0.1:8080\"",
+            "FILE:2: `admin.listen` is 127.0.0.1:8080, as `web.listen` is",
+        ),
+    ] {
+        let problems = refused(name, content);
+        assert!(problems.contains(expected), "{name}: {problems}");
+    }
+}
+
+#[test]
+fn commands_that_cannot_be_are_named_with_their_lines() {
+    for (name, content, expected) in [
         (
             "command",
             "[commands.x]\nrun = [\"convert\"]",
@@ -154,19 +176,6 @@ fn what_is_wrong_is_named_with_its_line_and_what_is_allowed() {
             "command key",
             "[commands.x]\nrun = [\"/bin/true\"]\nshell = true",
             "FILE:3: `commands.x.shell` is unknown: `shell` (there are run, arguments,",
-        ),
-        ("syntax", "[web]\nopen = yes\n", "FILE:2: this is not TOML: "),
-        ("twice", "[web]\nopen = true\nopen = false\n", "FILE:3: this is not TOML: duplicate key"),
-        ("empty", "[temp]\nquota = 0", "FILE:2: `temp.quota` must be more than 0"),
-        (
-            "reachable",
-            "[web]\nlisten = \"0.0.0.0:80\"",
-            "FILE:2: `web.listen` is 0.0.0.0:80, which others can reach: set SUNDOWN_WEB_TOKEN or",
-        ),
-        (
-            "same",
-            "[admin]\nlisten = \"127.0.0.1:8080\"",
-            "FILE:2: `admin.listen` is 127.0.0.1:8080, as `web.listen` is",
         ),
     ] {
         let problems = refused(name, content);

@@ -1,0 +1,124 @@
+//! One life of one replica.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use serde_json::Value;
+use sundown_drill::process::{Exit, Launch, Process, Signal};
+
+use crate::ground::Ground;
+use crate::processes::orphans;
+
+/// A place in the program that can be hit again: the N-th call of one of these by one thread.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Point {
+    pub(crate) calls: &'static str,
+    pub(crate) number: usize,
+    pub(crate) signal: &'static str,
+}
+
+/// A process that may serve.
+pub(crate) struct Replica {
+    process: Process,
+    mark: String,
+}
+
+/// How a life ended.
+pub(crate) struct End {
+    pub(crate) exit: Exit,
+    /// Commands that are still there.
+    pub(crate) orphans: Vec<u32>,
+    /// How many writes of superseded attempts it saw refused.
+    pub(crate) refused: usize,
+}
+
+impl Replica {
+    pub(crate) fn start(
+        ground: &Ground,
+        mark: String,
+        cap: Duration,
+        point: Option<Point>,
+    ) -> Self {
+        let binary = env!("CARGO_BIN_EXE_sundown");
+        let launch = match point {
+            Some(point) => strace(point).arg(binary),
+            None => Process::new(binary),
+        };
+        let process = launch
+            .args(["serve", "--web-tryout", "--listen", "127.0.0.1:0"])
+            .args(["--admin-listen", "127.0.0.1:0", "--config"])
+            .arg(ground.configuration(&mark))
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .env("GRACEFUL_SHUTDOWN_TIMEOUT", format!("{}ms", cap.as_millis()))
+            .spawn()
+            .unwrap();
+        Replica { process, mark }
+    }
+
+    /// Waits until it serves; it may end before it does.
+    pub(crate) fn serves(&self, patience: Duration) -> Option<SocketAddr> {
+        let serving = |line: &str| line.contains("\"message\":\"serving\"");
+        let line = self.process.wait_for_line(serving, patience).ok()?;
+        let told: Value = serde_json::from_str(&line.text).ok()?;
+        told["web"].as_str()?.parse().ok()
+    }
+
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        self.process.signal(signal).unwrap();
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.process.is_running()
+    }
+
+    /// Its last words so far.
+    pub(crate) fn said(&self) -> String {
+        self.process.lines().last().map_or_else(String::new, |line| line.text.clone())
+    }
+
+    /// Whether a signal holds it: `T`, or `t` under a tracer.
+    pub(crate) fn is_frozen(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()));
+        let stat = stat.unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']))
+    }
+
+    /// Waits for its end, which must come in time.
+    pub(crate) fn end(self, patience: Duration) -> End {
+        let exit = self.process.wait(patience).unwrap();
+        let refused = exit.lines.iter().filter(|line| {
+            ["superseded", "its lease is lost"].iter().any(|word| line.text.contains(word))
+        });
+        End { refused: refused.count(), orphans: orphans(&self.mark), exit }
+    }
+}
+
+/// The tracer runs as a grandchild, so that the process that we know is the service itself.
+fn strace(point: Point) -> Launch {
+    let Point { calls, number, signal } = point;
+    Process::new("strace")
+        .args(["-f", "-D", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e"])
+        .arg(format!("trace={calls}"))
+        .arg("-e")
+        .arg(format!("inject={calls}:signal={signal}:when={number}"))
+}
+
+/// Whether processes can be ended at a system call here.
+pub(crate) fn has_strace() -> bool {
+    static HAS: LazyLock<bool> = LazyLock::new(|| {
+        let tried = Command::new("strace")
+            .args(["-f", "-D", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"])
+            .arg("/bin/true")
+            .stderr(Stdio::null())
+            .status();
+        let has = tried.is_ok_and(|status| status.success());
+        if !has {
+            println!("torture: enumerated system calls: NOT RUN (no strace, or no right to trace)");
+        }
+        has
+    });
+    *HAS
+}

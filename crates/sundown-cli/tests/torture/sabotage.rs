@@ -1,0 +1,177 @@
+//! The judge has teeth: the store is sabotaged behind the back of the service, and it is found out.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sundown_drill::process::Signal;
+
+use crate::ground::Ground;
+use crate::http::{get, request};
+use crate::judge::{Crime, Evidence, Finding, judge};
+use crate::ledger::{self, Ledger};
+use crate::load::id;
+use crate::processes::pause;
+use crate::replica::Replica;
+use crate::service::PATIENCE;
+use crate::trial::state;
+
+const CAP: Duration = Duration::from_secs(5);
+
+/// Takes out of the store's functions that only the attempt that holds a task may write. That each
+/// of them was there to be taken out is checked.
+const UNFENCE: &str = "do $do$
+declare
+    f record;
+    v_whole text;
+    v_open text;
+begin
+    for f in select * from (values
+        ('progress_1', 't.attempt = a.attempt and t.state + 0 = 1 and t.owner = p_owner', 'true'),
+        ('renew_1', 't.attempt = a.attempt and t.state + 0 = 1 and t.owner = p_owner', 'true'),
+        ('end_1', 't.id = a.id and t.attempt = a.attempt and t.state + 0 = 1', 't.id = a.id'),
+        ('end_1', '(p_owner is null or t.owner = p_owner)', 'true')
+    ) as part (name, fence, hole) loop
+        v_whole := pg_get_functiondef(('sundown.' || f.name)::regproc);
+        v_open := replace(v_whole, f.fence, f.hole);
+        if v_open = v_whole then
+            raise exception 'no fence in %', f.name;
+        end if;
+        execute v_open;
+    end loop;
+end $do$";
+
+/// Some replicas on a server, and what they promised.
+struct Scene {
+    ground: Ground,
+    ledger: Ledger,
+    replicas: Vec<(Replica, SocketAddr)>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let ground = Ground::server();
+        let ledger = Ledger::create(&ground.ledger());
+        Scene { ground, ledger, replicas: Vec::new() }
+    }
+
+    fn start(&mut self) -> SocketAddr {
+        let mark = format!("scene-{}", self.replicas.len());
+        let replica = Replica::start(&self.ground, mark, CAP, None);
+        let address = replica.serves(PATIENCE).unwrap();
+        self.replicas.push((replica, address));
+        address
+    }
+
+    fn submit(&self, key: &str, task: &Value) -> i64 {
+        let headers = format!("Content-Type: application/json\r\nIdempotency-Key: {key}\r\n");
+        let body = task.to_string();
+        let answer = wait_for(request(self.replicas[0].1, "POST /tasks", &headers, &body));
+        let task = id(&answer);
+        self.ledger.ack(task, key);
+        task
+    }
+
+    /// Waits until it stands so with a task.
+    #[track_caller]
+    fn becomes(&self, replica: usize, task: i64, is_so: impl Fn(&Value) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let found = wait_for(get(self.replicas[replica].1, &format!("/tasks/{task}")));
+            if is_so(&found) {
+                return;
+            }
+            assert!(Instant::now() < end, "{found}");
+            pause(Duration::from_millis(20));
+        }
+    }
+
+    /// What the judge says, and how many writes the service refused.
+    fn end(self) -> (Vec<Finding>, usize) {
+        let (tasks, events) = state(self.replicas[self.replicas.len() - 1].1);
+        let (mut orphans, mut refused) = (Vec::new(), 0);
+        for (mut replica, _) in self.replicas {
+            replica.signal(Signal::Term);
+            let end = replica.end(PATIENCE);
+            orphans.extend(end.orphans);
+            refused += end.refused;
+        }
+        let (acks, done) = ledger::promises(&self.ground.ledger());
+        let runs = ledger::runs(Path::new(&self.ground.record()));
+        let evidence = Evidence { acks, done, runs, tasks, events, orphans };
+        (judge(&evidence), refused)
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn wait_for(answer: impl Future<Output = Result<crate::http::Answer, String>>) -> Value {
+    let answer = answer.await.unwrap();
+    assert!(answer.status < 300, "{}", answer.text());
+    answer.text().parse().unwrap()
+}
+
+/// A process is frozen in the middle of a task, comes back when another one has it, and goes on.
+fn zombie(is_fenced: bool) -> (i64, Vec<Finding>, usize) {
+    let mut scene = Scene::new();
+    scene.start();
+    if !is_fenced {
+        scene.ground.sql(UNFENCE);
+    }
+    let input = json!({ "to": 60, "pause_ms": 50 });
+    let task = scene.submit("zombie", &json!({ "kind": "count", "input": input }));
+    scene.becomes(0, task, |task| task["last_event"].as_u64() > Some(3));
+    scene.replicas[0].0.signal(Signal::Stop);
+    scene.start();
+    scene.becomes(1, task, |task| {
+        task["attempt"] == 2 && task["checkpoint"]["cursor"].as_u64() > Some(8)
+    });
+    scene.replicas[0].0.signal(Signal::Cont);
+    scene.becomes(1, task, |task| task["state"] == "succeeded");
+    // The other one may have more to say.
+    pause(Duration::from_millis(500));
+    let (findings, refused) = scene.end();
+    (task, findings, refused)
+}
+
+#[test]
+fn a_zombie_is_refused() {
+    let (_, findings, refused) = zombie(true);
+    assert_eq!(findings, []);
+    assert!(refused > 0, "it never came to that");
+}
+
+#[test]
+fn with_fencing_switched_off_a_zombie_is_found_out() {
+    let (task, findings, _) = zombie(false);
+    println!("torture: without fencing: {findings:?}");
+    let superseded = |finding: &Finding| finding.crime == Crime::Superseded;
+    assert!(findings.iter().any(superseded), "{findings:?}");
+    assert!(findings.iter().all(|finding| finding.of == task), "{findings:?}");
+}
+
+#[test]
+fn rows_that_are_dropped_opened_again_or_charged_are_found_out_and_nothing_else() {
+    let mut scene = Scene::new();
+    scene.start();
+    let quick = json!({ "kind": "command", "input": { "command": "quick" } });
+    let tasks: Vec<i64> =
+        ["kept", "dropped", "opened", "charged"].map(|key| scene.submit(key, &quick)).to_vec();
+    for task in &tasks {
+        scene.becomes(0, *task, |task| task["state"] == "succeeded");
+        scene.ledger.done(*task);
+    }
+    let [_, dropped, opened, charged] = tasks[..] else { unreachable!() };
+    scene.ground.sql(&format!(
+        "delete from sundown.task where id = {dropped};
+         update sundown.task set state = 0, output = null, ended_at = null where id = {opened};
+         update sundown.task set failures = 1 where id = {charged};"
+    ));
+    scene.becomes(0, opened, |task| task["attempt"] == 2 && task["state"] == "succeeded");
+    let (findings, _) = scene.end();
+    let mut found: Vec<_> = findings.iter().map(|found| (found.crime, found.of)).collect();
+    found.sort_unstable();
+    found.dedup();
+    let expected = [(Crime::Lost, dropped), (Crime::Rerun, opened), (Crime::Burned, charged)];
+    assert_eq!(found, expected, "{findings:?}");
+}
