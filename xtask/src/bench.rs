@@ -20,10 +20,19 @@ pub(crate) fn run(root: &Path, area: Option<&str>, json: bool) -> anyhow::Result
     if !known.iter().any(|name| name == area) {
         bail!("no area is called `{area}`; {}", list(&known));
     }
-    let manifest = format!("{PEERS}/{area}/Cargo.toml");
-    let step = step(&manifest, json);
     // With --json, nothing but the figures may stand on standard output.
-    if json { step.run_bare() } else { step.run() }
+    let run = |step: Step| if json { step.run_bare() } else { step.run() };
+    for aside in areas(&root.join(PEERS).join(area))? {
+        run(build(&format!("{PEERS}/{area}/{aside}/Cargo.toml")))?;
+    }
+    run(step(&format!("{PEERS}/{area}/Cargo.toml"), json))
+}
+
+/// A peer that cannot live in one lock file with the others is a program of its own, in a workspace
+/// inside the area's: the area finds it beside itself.
+fn build(manifest: &str) -> Step {
+    Step::cargo("build", &format!("build --release --locked --manifest-path {manifest}"))
+        .env("CARGO_TARGET_DIR", "target/bench")
 }
 
 /// All areas share one target directory: what they have in common is built once.
@@ -70,6 +79,14 @@ mod tests {
              --manifest-path p/core/Cargo.toml -- --json"
         );
         assert!(step("p/core/Cargo.toml", false).line().ends_with("Cargo.toml --"));
+    }
+
+    #[test]
+    fn a_peer_with_a_lock_file_of_its_own_is_built_before() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        assert_eq!(areas(&root.join(PEERS).join("tasks")).unwrap(), ["effectum"]);
+        let line = build("p/tasks/effectum/Cargo.toml").line();
+        assert!(line.ends_with("--locked --manifest-path p/tasks/effectum/Cargo.toml"), "{line}");
     }
 
     #[test]

@@ -229,9 +229,17 @@ impl Attempts {
         given
     }
 
-    /// All whose lease must be kept.
+    /// All that are held.
     pub(crate) fn fences(&self) -> Vec<Fence> {
         self.held().attempts.values().map(|held| held.fence).collect()
+    }
+
+    /// All whose lease must be kept. Those that are being handed back are not among them: should
+    /// that fail, their lease runs out.
+    pub(crate) fn leased(&self) -> Vec<Fence> {
+        let held = self.held();
+        let leased = held.attempts.values().filter(|held| !matches!(held.stage, Stage::Given));
+        leased.map(|held| held.fence).collect()
     }
 
     /// Claimed or running: what a person would call active.

@@ -140,7 +140,7 @@ impl Keeping {
     async fn renew(&self) {
         loop {
             sleep(self.lease / 3).await;
-            let fences = self.attempts.fences();
+            let fences = self.attempts.leased();
             if fences.is_empty() {
                 continue;
             }

@@ -1,0 +1,206 @@
+//! A rolling restart: five tasks of 2 s and five of 60 s run, ten more wait, and the process is told
+//! to stop within 5 s. The next one starts when it is gone. All sides do this at the same time, in
+//! processes of their own that tell by lines what begins and ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use sundown_bench::{Row, Target};
+
+use crate::replica::Side;
+use crate::world::World;
+
+/// The first word of the other processes.
+pub(crate) const WORD: &str = "--replica";
+
+/// Numbers of tasks: those that end in time, those that do not, and those that wait.
+pub(crate) const SHORT: std::ops::Range<u32> = 0..5;
+pub(crate) const LONG: std::ops::Range<u32> = 5..10;
+pub(crate) const QUEUED: std::ops::Range<u32> = 10..20;
+
+/// How long an interrupted task is waited for.
+const PATIENCE: Duration = Duration::from_secs(75);
+/// Longer than a process that was told to stop within 5 s may take.
+const GONE: Duration = Duration::from_secs(90);
+const GAP_LIMIT_MS: f64 = 1000.0;
+
+/// What a restart did.
+#[derive(Debug, Default)]
+struct Found {
+    /// Tasks that had ended, and began again.
+    rerun: usize,
+    /// From the start of the second process until the last interrupted task runs; none if one does
+    /// not within the time it is waited for.
+    gap: Option<Duration>,
+    /// Attempts that the interrupted ones have lost.
+    burned: u32,
+}
+
+pub(crate) fn rows(world: &World) -> anyhow::Result<Vec<Row>> {
+    let mut places = Vec::new();
+    for side in Side::ALL {
+        let place = match side {
+            Side::Sundown | Side::ApalisSqlite => world.place()?.display().to_string(),
+            Side::SundownPostgres | Side::ApalisPostgres | Side::Graphile => world.database()?,
+        };
+        places.push((side, place));
+    }
+    let found: BTreeMap<Side, Found> = thread::scope(|scope| {
+        let running: Vec<_> = places
+            .iter()
+            .map(|(side, place)| (*side, scope.spawn(move || restart(*side, place))))
+            .collect();
+        let ended = running.into_iter().map(|(side, thread)| {
+            let found = thread.join().unwrap_or_else(|_| anyhow::bail!("it panicked"));
+            Ok((side, found.with_context(|| side.name().to_owned())?))
+        });
+        ended.collect::<anyhow::Result<_>>()
+    })?;
+    let mut rows = Vec::new();
+    for (ours, peers) in [
+        (Side::Sundown, &[Side::ApalisSqlite][..]),
+        (Side::SundownPostgres, &[Side::Graphile, Side::ApalisPostgres]),
+    ] {
+        rows.extend(beside(ours, &found[&ours], None));
+        for peer in peers {
+            rows.extend(beside(ours, &found[&ours], Some((*peer, &found[peer]))));
+        }
+    }
+    Ok(rows)
+}
+
+/// Ours beside a peer, or beside what is wanted.
+fn beside(ours: Side, found: &Found, peer: Option<(Side, &Found)>) -> Vec<Row> {
+    let millis = |found: &Found| found.gap.unwrap_or(PATIENCE).as_secs_f64() * 1e3;
+    let store = ours.store();
+    let gap = format!("restart, {store}: the next process → interrupted tasks run");
+    let harm = format!("restart, {store}: ended tasks run again + attempts lost");
+    let sum = |found: &Found| found.rerun as f64 + f64::from(found.burned);
+    match peer {
+        None => vec![
+            Row::new(gap, "ms", millis(found), "limit", GAP_LIMIT_MS)
+                .target(Target::AtMost(1.0))
+                .note("all five of them"),
+            // There is no ratio to none: one is too many.
+            Row::new(harm, "of 10", sum(found), "limit (none is less than 1)", 1.0)
+                .target(Target::AtMost(0.0)),
+        ],
+        Some((side, theirs)) => {
+            let note = match theirs.gap {
+                Some(_) => "one restart".to_owned(),
+                None => format!("the peer's did not run within {PATIENCE:?}"),
+            };
+            let counted =
+                format!("the peer: {} ran again, {} attempts lost", theirs.rerun, theirs.burned);
+            vec![
+                Row::new(gap, "ms", millis(found), side.name(), millis(theirs)).note(note),
+                Row::new(harm, "of 10", sum(found), side.name(), sum(theirs).max(f64::EPSILON))
+                    .note(counted),
+            ]
+        }
+    }
+}
+
+fn restart(side: Side, place: &str) -> anyhow::Result<Found> {
+    let mut first = Replica::start(side, "first", place)?;
+    let running: BTreeSet<u32> = SHORT.chain(LONG).collect();
+    let begun =
+        first.wait(PATIENCE, |lines| running.iter().all(|n| lines.begun.contains_key(n)))?;
+    ensure!(begun, "not all ten began: {:?}", first.lines);
+    let ended = first.stop()?;
+    let mut second = Replica::start(side, "second", place)?;
+    let start = Instant::now();
+    second.wait(PATIENCE, |lines| LONG.chain(QUEUED).all(|n| lines.begun.contains_key(&n)))?;
+    let lines = &second.lines;
+    let gap = LONG.map(|n| lines.begun.get(&n)).collect::<Option<Vec<_>>>();
+    let last = gap.and_then(|begun| begun.into_iter().map(|(at, _)| *at).max());
+    let found = Found {
+        rerun: lines.begun.keys().filter(|number| ended.contains(number)).count(),
+        gap: last.map(|at| at.saturating_duration_since(start)),
+        burned: LONG.filter_map(|n| lines.begun.get(&n)).map(|(_, lost)| *lost).sum(),
+    };
+    second.kill()?;
+    Ok(found)
+}
+
+/// What a process has told.
+#[derive(Debug, Default)]
+struct Lines {
+    /// When a task began, and how many attempts it had lost by then.
+    begun: BTreeMap<u32, (Instant, u32)>,
+    ended: BTreeSet<u32>,
+}
+
+struct Replica {
+    child: Child,
+    told: Receiver<(Instant, String)>,
+    lines: Lines,
+}
+
+impl Replica {
+    fn start(side: Side, turn: &str, place: &str) -> anyhow::Result<Self> {
+        let own = std::env::current_exe().context("cannot find this program")?;
+        let mut child = Command::new(own)
+            .args([WORD, side.name(), turn, place])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start a replica")?;
+        let lines = BufReader::new(child.stdout.take().context("its output is piped")?).lines();
+        let (tell, told) = channel();
+        thread::Builder::new().spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if tell.send((Instant::now(), line)).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Replica { child, told, lines: Lines::default() })
+    }
+
+    /// Listens until it is so, or the time is over, or it is gone. Answers whether it is so.
+    fn wait(&mut self, patience: Duration, is_so: impl Fn(&Lines) -> bool) -> anyhow::Result<bool> {
+        let end = Instant::now() + patience;
+        while !is_so(&self.lines) {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok((at, line)) = self.told.recv_timeout(left) else { return Ok(false) };
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                ["begun", number, lost] => {
+                    self.lines.begun.insert(number.parse()?, (at, lost.parse()?));
+                }
+                ["ended", number] => {
+                    self.lines.ended.insert(number.parse()?);
+                }
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// Tells it to stop, waits until it is gone, and answers what had ended.
+    fn stop(mut self) -> anyhow::Result<BTreeSet<u32>> {
+        drop(self.child.stdin.take());
+        self.wait(GONE, |_| false)?;
+        let is_gone = self.child.try_wait()?.is_some();
+        if !is_gone {
+            self.kill_now()?;
+        }
+        Ok(self.lines.ended)
+    }
+
+    fn kill(mut self) -> anyhow::Result<()> {
+        self.kill_now()
+    }
+
+    fn kill_now(&mut self) -> anyhow::Result<()> {
+        self.child.kill().context("cannot end a replica")?;
+        self.child.wait().context("cannot wait for a replica")?;
+        Ok(())
+    }
+}
