@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sundown::Outcome;
 use sundown_tasks::{Kind, State, Task, TaskContext, TaskError};
-use tokio::time::sleep;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
-use super::desk::{Place, settings, sleeper, start, start_with};
+use super::desk::{PATIENCE, Place, settings, sleeper, start, start_with};
 
 #[tokio::test]
 async fn what_runs_is_waited_for_and_the_report_names_it() {
@@ -162,13 +163,14 @@ async fn a_task_that_wraps_up_goes_on_where_it_stopped() {
 
 #[tokio::test]
 async fn tasks_know_until_when_they_have_time() {
-    struct Asks;
+    struct Asks(Arc<Notify>);
     impl Task for Asks {
         const KIND: &'static str = "ask";
         type Input = ();
         type Output = Value;
         async fn run(&self, (): (), context: TaskContext) -> Result<Value, TaskError> {
             assert!(context.deadline().is_none(), "while the service runs there is none");
+            self.0.notify_one();
             context.wrapping_up().await;
             sleep(Duration::from_millis(50)).await;
             let left = context.deadline().map(|deadline| deadline.left().as_millis());
@@ -176,12 +178,15 @@ async fn tasks_know_until_when_they_have_time() {
         }
     }
     let place = Place::new();
-    let replica = start(&place, vec![Kind::new(Asks)]);
+    let asked = Arc::new(Notify::new());
+    let replica = start(&place, vec![Kind::new(Asks(asked.clone()))]);
     let task = replica.hand_in("ask", json!(null)).await;
-    replica.reaches(task, State::Running).await;
+    // `Running` is written before the body gets its first turn.
+    timeout(PATIENCE, asked.notified()).await.unwrap();
     let report = replica.stop().await;
     assert_eq!(report.waiter("tasks").unwrap().outcome, Some(Outcome::Done));
     let entry = place.store().get(task).await.unwrap().unwrap();
+    assert_eq!(entry.state, State::Succeeded, "{:?}", entry.error);
     let left: u64 = entry.output.unwrap().get().parse().unwrap();
     // 20 s, less flush, release, the last words and the reserve.
     assert!((5000..8000).contains(&left), "{left}");
