@@ -11,9 +11,15 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
 
 use crate::connection::{Connections, Stage};
 
+/// After so long without an event a comment is sent, so that whoever is in between sees that somebody
+/// still speaks: proxies give up after a minute, some after half of it.
+const QUIET: Duration = Duration::from_secs(15);
+/// No event, and nothing of one.
+const COMMENT: &[u8] = b":\n\n";
 /// How long a client is told to wait before it comes back, unless said otherwise.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -177,6 +183,9 @@ pin_project! {
         events: Option<S>,
         draining: Pin<Box<dyn Future<Output = ()>>>,
         retry: Duration,
+        // Ends the silence that has begun.
+        quiet: Option<Pin<Box<Sleep>>>,
+        keep_alive: Duration,
     }
 }
 
@@ -188,7 +197,17 @@ impl<S: Stream<Item = Event> + 'static> EventStream<S> {
             events: Some(events),
             draining: Box::pin(async move { draining.begins().await }),
             retry: RETRY,
+            quiet: None,
+            keep_alive: QUIET,
         }
+    }
+
+    /// How long nothing may be sent; by default 15 s. After that a comment goes out, which clients do
+    /// not see and proxies do.
+    #[must_use]
+    pub fn keep_alive(mut self, longest_silence: Duration) -> Self {
+        self.keep_alive = longest_silence;
+        self
     }
 
     /// How long clients are told to wait before they come back; by default 1 s. Each is told up to
@@ -221,8 +240,14 @@ impl<S: Stream<Item = Event>> Stream for EventStream<S> {
             let goodbye = format!("retry: {}\n\n", retry.as_millis());
             return Poll::Ready(Some(Ok(Bytes::from(goodbye))));
         }
-        let event = ready!(events.poll_next(cx));
-        Poll::Ready(event.map(|event| Ok(event.to_bytes())))
+        if let Poll::Ready(event) = events.poll_next(cx) {
+            *this.quiet = None;
+            return Poll::Ready(event.map(|event| Ok(event.to_bytes())));
+        }
+        let quiet = this.quiet.get_or_insert_with(|| Box::pin(sleep(*this.keep_alive)));
+        ready!(quiet.as_mut().poll(cx));
+        *this.quiet = None;
+        Poll::Ready(Some(Ok(Bytes::from_static(COMMENT))))
     }
 }
 

@@ -33,12 +33,19 @@ impl Limits {
         self.stall.map_or(KEEP_ALIVE, |window| window.saturating_mul(2).clamp(KEEP_ALIVE, DAY))
     }
 
-    /// The answer to a request that says itself that it is too large.
+    /// The answer to a request that says itself that it is too large: a problem of RFC 9457.
     pub(crate) fn refuse(&self, request: &Request) -> Option<Response<BoxBody>> {
         let most = self.body?;
         length(request).filter(|length| *length > most)?;
         request.conn_data::<Arc<Connection>>().into_iter().for_each(|it| it.leave_unread());
-        Some(Response::new(StatusCode::PAYLOAD_TOO_LARGE))
+        let detail = format!("a body may have {most} bytes here");
+        let problem = format!(
+            r#"{{"title":"Payload Too Large","status":413,"code":"too_large","detail":"{detail}"}}"#
+        );
+        let refusal = Response::build(StatusCode::PAYLOAD_TOO_LARGE)
+            .content_type("application/problem+json")
+            .body(problem);
+        Some(refusal.map_into_boxed_body())
     }
 
     /// Bounds the body of a request, if it has one.

@@ -19,7 +19,7 @@ pub(super) async fn admit<B: MessageBody>(
         return Ok(next.call(request).await?.map_into_left_body());
     }
     let detail = "this needs the header `Authorization: Bearer TOKEN`";
-    let mut answer = problem(StatusCode::UNAUTHORIZED, detail);
+    let mut answer = problem(StatusCode::UNAUTHORIZED, "unauthorized", detail);
     answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Ok(request.into_response(answer).map_into_right_body())
 }

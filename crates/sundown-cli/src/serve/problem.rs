@@ -4,17 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::json;
 
-/// An answer that says what is wrong.
-pub(super) fn problem(status: StatusCode, detail: &str) -> HttpResponse {
-    problem_named(status, "", detail)
-}
-
-/// The same with a name that programs can look at.
-pub(super) fn problem_named(status: StatusCode, code: &str, detail: &str) -> HttpResponse {
+/// An answer that says what is wrong: to programs by its code, to people by its detail.
+pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> HttpResponse {
     let title = status.canonical_reason().unwrap_or("Error");
-    let mut body = json!({ "title": title, "status": status.as_u16(), "detail": detail });
-    if !code.is_empty() {
-        body["code"] = code.into();
-    }
+    let status_code = status.as_u16();
+    let body = json!({ "title": title, "status": status_code, "code": code, "detail": detail });
     HttpResponse::build(status).content_type("application/problem+json").body(body.to_string())
 }

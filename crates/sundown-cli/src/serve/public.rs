@@ -70,7 +70,10 @@ fn errors(app: &mut ServiceConfig, limit: u64) {
 }
 
 fn refused<E: ResponseError + 'static>(error: E) -> actix_web::Error {
-    let answer = problem(error.status_code(), &error.to_string());
+    let status = error.status_code();
+    let is_large = status == StatusCode::PAYLOAD_TOO_LARGE;
+    let code = if is_large { "too_large" } else { "bad_request" };
+    let answer = problem(status, code, &error.to_string());
     InternalError::from_response(error, answer).into()
 }
 
@@ -84,12 +87,12 @@ async fn index() -> HttpResponse {
 
 async fn not_allowed(request: HttpRequest) -> HttpResponse {
     let detail = format!("{} takes GET and HEAD, not {}", request.path(), request.method());
-    let mut answer = problem(StatusCode::METHOD_NOT_ALLOWED, &detail);
+    let mut answer = problem(StatusCode::METHOD_NOT_ALLOWED, "not_allowed", &detail);
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     answer
 }
 
 async fn unknown(request: HttpRequest) -> HttpResponse {
     let detail = format!("there is nothing at {} for {}", request.path(), request.method());
-    problem(StatusCode::NOT_FOUND, &detail)
+    problem(StatusCode::NOT_FOUND, "not_found", &detail)
 }

@@ -44,7 +44,11 @@ pub(super) fn routes(app: &mut ServiceConfig) {
 /// Answers after so many milliseconds.
 async fn slow(millis: Path<u64>) -> HttpResponse {
     if *millis > SLOWEST {
-        return problem(StatusCode::BAD_REQUEST, &format!("at most {SLOWEST} milliseconds"));
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "bad_request",
+            &format!("at most {SLOWEST} milliseconds"),
+        );
     }
     sleep(Duration::from_millis(*millis)).await;
     HttpResponse::Ok().body(format!("that took {millis} ms\n"))
@@ -53,7 +57,11 @@ async fn slow(millis: Path<u64>) -> HttpResponse {
 /// Answers with so many bytes.
 async fn long(count: Path<u64>) -> HttpResponse {
     if *count > LONGEST {
-        return problem(StatusCode::BAD_REQUEST, &format!("at most {LONGEST} bytes"));
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "bad_request",
+            &format!("at most {LONGEST} bytes"),
+        );
     }
     HttpResponse::Ok().content_type("text/plain").body(SizedStream::new(*count, Dots(*count)))
 }
@@ -73,7 +81,8 @@ impl Stream for Dots {
 /// Keeps a body in a temporary file until it is whole, and says what it was.
 async fn upload(mut body: Payload, files: Data<TempFiles>) -> actix_web::Result<HttpResponse> {
     let failed = |error: &dyn std::fmt::Display| {
-        problem(StatusCode::INSUFFICIENT_STORAGE, &format!("cannot keep the upload: {error}"))
+        let detail = format!("cannot keep the upload: {error}");
+        problem(StatusCode::INSUFFICIENT_STORAGE, "no_room", &detail)
     };
     let mut file = match files.file("upload").await {
         Ok(file) => file,

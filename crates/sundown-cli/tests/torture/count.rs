@@ -39,6 +39,8 @@ pub(crate) struct Counts {
     pub(crate) failed_starts: Counter,
     /// Times the store was away: a server restarted, a disk full.
     pub(crate) outages: Counter,
+    /// Times a stranger held the lock of the database.
+    pub(crate) locks: Counter,
     pub(crate) acks: Counter,
     /// Asked again, with the same key.
     pub(crate) again: Counter,
@@ -51,7 +53,7 @@ impl fmt::Display for Counts {
         write!(
             f,
             "{} kill -9 ({} at system calls), {} SIGTERM ({} cut off), {} frozen ({} in a commit), \
-             {} outages, {} failed starts; {} acknowledged, {} asked again, {} refused writes",
+             {} outages, {} locks, {} failed starts; {} acknowledged, {} asked again, {} refused writes",
             self.kills,
             self.points,
             self.terms,
@@ -59,6 +61,7 @@ impl fmt::Display for Counts {
             self.freezes,
             self.mid_commit,
             self.outages,
+            self.locks,
             self.failed_starts,
             self.acks,
             self.again,

@@ -4,12 +4,14 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use rusqlite::Connection;
 use sundown_drill::postgres::{Fsync, Server};
 
 use crate::disk::Disk;
-use crate::processes::MARK;
-use crate::service::Scratch;
+use crate::processes::{MARK, pause};
+use crate::service::{PATIENCE, Scratch};
 
 /// Where tasks are kept.
 pub(crate) enum Store {
@@ -76,11 +78,40 @@ impl Ground {
         self.scratch.0.join("record")
     }
 
-    /// Runs SQL in the database of a server.
+    /// Runs SQL in the database, as a stranger to the service.
     pub(crate) fn sql(&self, sql: &str) {
-        let Store::Server(server) = &self.store else { panic!("no server") };
-        let (_, database) = self.database.rsplit_once('/').unwrap();
-        server.sql(database, sql).unwrap();
+        match &self.store {
+            Store::File | Store::SmallDisk(_) => self.stranger().execute_batch(sql).unwrap(),
+            Store::Server(server) => {
+                let (_, database) = self.database.rsplit_once('/').unwrap();
+                server.sql(database, sql).unwrap();
+            }
+        }
+    }
+
+    /// Nobody else writes for so long: a stranger, a backup say, has the lock.
+    pub(crate) fn lock(&self, time: Duration) {
+        match &self.store {
+            Store::File | Store::SmallDisk(_) => {
+                let stranger = self.stranger();
+                stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
+                pause(time);
+                stranger.execute_batch("ROLLBACK").unwrap();
+            }
+            Store::Server(_) => {
+                let seconds = time.as_secs_f64();
+                self.sql(&format!(
+                    "begin; lock table sundown.task in access exclusive mode; \
+                     select pg_sleep({seconds}); commit"
+                ));
+            }
+        }
+    }
+
+    fn stranger(&self) -> Connection {
+        let connection = Connection::open(&self.database).unwrap();
+        connection.busy_timeout(PATIENCE).unwrap();
+        connection
     }
 
     /// The configuration of one life of one replica; its commands carry this mark.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sundown_drill::process::Signal;
 
-use crate::ground::Ground;
+use crate::ground::{Ground, Store};
 use crate::http::{get, request};
 use crate::judge::{Crime, Evidence, Finding, judge};
 use crate::ledger::{self, Ledger};
@@ -42,7 +42,15 @@ begin
     end loop;
 end $do$";
 
-/// Some replicas on a server, and what they promised.
+/// The fence of a file is in the program and cannot be taken out. So the row says again what the
+/// superseded attempt believes, and its writes come through as if there were none.
+fn give_back(task: i64) -> String {
+    format!(
+        "update task set attempt = 1, owner = (select min(number) from owner) where id = {task}"
+    )
+}
+
+/// Some replicas on a store, and what they promised.
 struct Scene {
     ground: Ground,
     ledger: Ledger,
@@ -50,8 +58,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
-        let ground = Ground::server();
+    fn new(ground: Ground) -> Self {
         let ledger = Ledger::create(&ground.ledger());
         Scene { ground, ledger, replicas: Vec::new() }
     }
@@ -112,10 +119,11 @@ async fn wait_for(answer: impl Future<Output = Result<crate::http::Answer, Strin
 }
 
 /// A process is frozen in the middle of a task, comes back when another one has it, and goes on.
-fn zombie(is_fenced: bool) -> (i64, Vec<Finding>, usize) {
-    let mut scene = Scene::new();
+fn zombie(ground: Ground, is_fenced: bool) -> (i64, Vec<Finding>, usize) {
+    let is_file = matches!(ground.store, Store::File);
+    let mut scene = Scene::new(ground);
     scene.start();
-    if !is_fenced {
+    if !is_fenced && !is_file {
         scene.ground.sql(UNFENCE);
     }
     let input = json!({ "to": 60, "pause_ms": 50 });
@@ -126,6 +134,9 @@ fn zombie(is_fenced: bool) -> (i64, Vec<Finding>, usize) {
     scene.becomes(1, task, |task| {
         task["attempt"] == 2 && task["checkpoint"]["cursor"].as_u64() > Some(8)
     });
+    if !is_fenced && is_file {
+        scene.ground.sql(&give_back(task));
+    }
     scene.replicas[0].0.signal(Signal::Cont);
     scene.becomes(1, task, |task| task["state"] == "succeeded");
     // The other one may have more to say.
@@ -136,23 +147,38 @@ fn zombie(is_fenced: bool) -> (i64, Vec<Finding>, usize) {
 
 #[test]
 fn a_zombie_is_refused() {
-    let (_, findings, refused) = zombie(true);
-    assert_eq!(findings, []);
-    assert!(refused > 0, "it never came to that");
+    for ground in [Ground::file(), Ground::server()] {
+        let (_, findings, refused) = zombie(ground, true);
+        assert_eq!(findings, []);
+        assert!(refused > 0, "it never came to that");
+    }
 }
 
 #[test]
 fn with_fencing_switched_off_a_zombie_is_found_out() {
-    let (task, findings, _) = zombie(false);
-    println!("torture: without fencing: {findings:?}");
-    let superseded = |finding: &Finding| finding.crime == Crime::Superseded;
-    assert!(findings.iter().any(superseded), "{findings:?}");
-    assert!(findings.iter().all(|finding| finding.of == task), "{findings:?}");
+    for ground in [Ground::file(), Ground::server()] {
+        let (task, findings, _) = zombie(ground, false);
+        println!("torture: without fencing: {findings:?}");
+        let superseded = |finding: &Finding| finding.crime == Crime::Superseded;
+        assert!(findings.iter().any(superseded), "{findings:?}");
+        assert!(findings.iter().all(|finding| finding.of == task), "{findings:?}");
+    }
 }
 
 #[test]
 fn rows_that_are_dropped_opened_again_or_charged_are_found_out_and_nothing_else() {
-    let mut scene = Scene::new();
+    for ground in [Ground::file(), Ground::server()] {
+        tamper(ground);
+    }
+}
+
+fn tamper(ground: Ground) {
+    // In a file it is said apart that the time of a task has come.
+    let (table, is_ready) = match &ground.store {
+        Store::File | Store::SmallDisk(_) => ("task", ", ready = 1"),
+        Store::Server(_) => ("sundown.task", ""),
+    };
+    let mut scene = Scene::new(ground);
     scene.start();
     let quick = json!({ "kind": "command", "input": { "command": "quick" } });
     let tasks: Vec<i64> =
@@ -163,9 +189,9 @@ fn rows_that_are_dropped_opened_again_or_charged_are_found_out_and_nothing_else(
     }
     let [_, dropped, opened, charged] = tasks[..] else { unreachable!() };
     scene.ground.sql(&format!(
-        "delete from sundown.task where id = {dropped};
-         update sundown.task set state = 0, output = null, ended_at = null where id = {opened};
-         update sundown.task set failures = 1 where id = {charged};"
+        "delete from {table} where id = {dropped};
+         update {table} set state = 0, output = null, ended_at = null{is_ready} where id = {opened};
+         update {table} set failures = 1 where id = {charged};"
     ));
     scene.becomes(0, opened, |task| task["attempt"] == 2 && task["state"] == "succeeded");
     let (findings, _) = scene.end();

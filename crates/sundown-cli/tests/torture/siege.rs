@@ -150,7 +150,7 @@ impl Siege<'_> {
         }
     }
 
-    /// Takes the store away from everybody now and then, and gives it back.
+    /// Takes the store away from everybody now and then, or locks it, and gives it back.
     pub(crate) fn outages(&self) {
         let mut random = fastrand::Rng::with_seed(self.seed ^ 0x5707);
         while !self.is_over() {
@@ -158,10 +158,15 @@ impl Siege<'_> {
             while Instant::now() < next && !self.is_over() {
                 pause(Duration::from_millis(50));
             }
+            let time = Duration::from_millis(random.u64(200..1800));
             match &self.ground.store {
-                Store::File => return,
-                Store::SmallDisk(disk) => disk.fill(Duration::from_millis(random.u64(200..1500))),
-                Store::Server(server) => restart(server, &mut random),
+                Store::SmallDisk(disk) if random.bool() => disk.fill(time),
+                Store::Server(server) if random.u32(0..3) > 0 => restart(server, &mut random),
+                Store::File | Store::SmallDisk(_) | Store::Server(_) => {
+                    self.ground.lock(time);
+                    self.counts.locks.add();
+                    continue;
+                }
             }
             self.counts.outages.add();
         }

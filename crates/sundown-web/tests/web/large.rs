@@ -43,6 +43,8 @@ async fn a_body_that_says_it_is_too_large_is_refused_at_once() {
         let answer = rest(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
         assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+        assert!(answer.contains("application/problem+json"), "{answer}");
+        assert!(answer.contains(&format!("a body may have {LIMIT} bytes here")), "{answer}");
     }
     assert_eq!(service.web.in_flight(), 0);
     ends(service).await;

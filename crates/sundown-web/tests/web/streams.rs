@@ -31,6 +31,15 @@ pub(super) async fn events(request: HttpRequest) -> HttpResponse {
     EventStream::new(&request, Ticks { interval, count: 0 }).into_response()
 }
 
+/// An event at the beginning, and none ever after.
+pub(super) async fn quiet(request: HttpRequest) -> HttpResponse {
+    let mut first = interval(Duration::from_secs(3600));
+    first.reset_immediately();
+    EventStream::new(&request, Ticks { interval: first, count: 0 })
+        .keep_alive(Duration::from_millis(20))
+        .into_response()
+}
+
 /// The payload of a chunked response.
 fn unchunked(response: &str) -> String {
     let (_, mut rest) = response.split_once("\r\n\r\n").unwrap();
@@ -153,4 +162,20 @@ async fn websockets_are_closed_with_1001() {
         .await;
     assert_eq!(goodbye, (0x88, 1001));
     assert!(drained(&report) < Duration::from_secs(5), "{report}");
+}
+
+#[tokio::test]
+async fn a_silent_stream_says_now_and_then_that_it_is_there() {
+    let service = start(Duration::ZERO);
+    let mut stream = service.connect().await;
+    send(&mut stream, "GET /quiet HTTP/1.1").await;
+    sleep(Duration::from_millis(300)).await;
+    let (_, response) = service.stop_while(rest(&mut stream)).await;
+    let body = unchunked(&response);
+    let (event, silence) = body.split_once("\n\n").unwrap();
+    assert!(event.starts_with("id: 1\n"), "{event}");
+    let (comments, goodbye) = silence.rsplit_once(":\n\n").unwrap();
+    assert!(comments.len() >= 2 * ":\n\n".len(), "{silence}");
+    assert_eq!(comments.replace(":\n\n", ""), "");
+    assert!(goodbye.starts_with("retry: "), "{goodbye}");
 }

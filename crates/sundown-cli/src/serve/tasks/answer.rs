@@ -7,7 +7,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _, Route, web
 use serde_json::{Value, json};
 use sundown_tasks::{Change, Refused, Started, StoreError, TaskId};
 
-use crate::serve::problem::problem_named;
+use crate::serve::problem::problem;
 
 /// How many seconds a client should stay away from a service that stops, or is full.
 const COME_BACK: u32 = 1;
@@ -18,7 +18,7 @@ pub(super) fn refused(error: &Refused) -> HttpResponse {
         return store_failed(error);
     }
     let status = status_of(error);
-    let mut answer = problem_named(status, error.name(), &error.to_string());
+    let mut answer = problem(status, error.name(), &error.to_string());
     if status == StatusCode::SERVICE_UNAVAILABLE {
         answer.headers_mut().insert(RETRY_AFTER, COME_BACK.into());
     }
@@ -53,7 +53,7 @@ fn status_of(error: &Refused) -> StatusCode {
 /// The store did not answer.
 pub(super) fn store_failed(error: &StoreError) -> HttpResponse {
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut answer = problem_named(status, "store", &error.to_string());
+    let mut answer = problem(status, "store", &error.to_string());
     answer.headers_mut().insert(RETRY_AFTER, COME_BACK.into());
     answer
 }
@@ -61,12 +61,12 @@ pub(super) fn store_failed(error: &StoreError) -> HttpResponse {
 pub(super) fn no_task(id: &str) -> HttpResponse {
     let id: String = id.chars().take(40).collect();
     let detail = format!("there is no task {id} (any more)");
-    problem_named(StatusCode::NOT_FOUND, "no_task", &detail)
+    problem(StatusCode::NOT_FOUND, "no_task", &detail)
 }
 
 /// What was asked for can be read, and makes no sense.
 pub(super) fn nonsense(detail: &str) -> HttpResponse {
-    problem_named(StatusCode::BAD_REQUEST, "bad_request", detail)
+    problem(StatusCode::BAD_REQUEST, "bad_request", detail)
 }
 
 /// A body that cannot be read.
@@ -74,13 +74,13 @@ pub(super) fn unreadable(error: JsonPayloadError, _: &HttpRequest) -> Error {
     let answer = match &error {
         JsonPayloadError::ContentType => {
             let detail = "the body is JSON, with the header `Content-Type: application/json`";
-            problem_named(StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_json", detail)
+            problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_json", detail)
         }
         error => {
             let status = error.status_code();
             let is_large = status == StatusCode::PAYLOAD_TOO_LARGE;
             let code = if is_large { "too_large" } else { "malformed" };
-            problem_named(status, code, &error.to_string())
+            problem(status, code, &error.to_string())
         }
     };
     InternalError::from_response(error, answer).into()
@@ -97,7 +97,7 @@ pub(super) fn only(methods: &'static str) -> Route {
     web::to(move |request: HttpRequest| async move {
         let detail = format!("{} takes {methods}, not {}", request.path(), request.method());
         let status = StatusCode::METHOD_NOT_ALLOWED;
-        let mut answer = problem_named(status, "not_allowed", &detail);
+        let mut answer = problem(status, "not_allowed", &detail);
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
         answer
     })
@@ -115,7 +115,7 @@ pub(super) fn changed(id: TaskId, change: Result<Change, StoreError>, hint: &str
         }
         Ok(Change::Impossible(state)) => {
             let detail = format!("task {id} is {}: it {hint}", state.name());
-            problem_named(StatusCode::CONFLICT, "impossible", &detail)
+            problem(StatusCode::CONFLICT, "impossible", &detail)
         }
         Ok(Change::Unknown) => no_task(&id.to_string()),
         Err(error) => store_failed(&error),
