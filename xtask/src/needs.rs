@@ -52,6 +52,12 @@ const NEEDS: &[Need] = &[
         package: Some("pgbouncer"),
     },
     Need {
+        tool: "openssl",
+        probe: &["openssl", "version"],
+        install: "apt-get install -y openssl",
+        package: Some("openssl"),
+    },
+    Need {
         tool: "strace",
         probe: &["strace", "-V"],
         install: "apt-get install -y strace",

@@ -1,6 +1,7 @@
 //! A real PostgreSQL server in a temporary directory, and a pooler before it, for as long as a test
 //! wants them.
 
+mod encryption;
 mod error;
 mod place;
 mod pooler;
@@ -163,6 +164,21 @@ impl Server {
     #[must_use]
     pub fn url_of(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// From now on the server takes encrypted connections only. Returns the file of who signed for it;
+    /// what it proves to be is `localhost` and 127.0.0.1.
+    ///
+    /// # Errors
+    /// When the certificates cannot be made (with `openssl`), or the server refuses them.
+    pub fn encrypt(&self) -> Result<PathBuf, Error> {
+        encryption::certify(&self.data(), self.user)?;
+        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+        std::fs::write(self.data().join("pg_hba.conf"), rules)?;
+        self.sql("postgres", "alter system set ssl_cert_file = 'server.pem'")?;
+        self.sql("postgres", "alter system set ssl = on")?;
+        self.restart(Stop::Fast)?;
+        Ok(self.data().join("signer.pem"))
     }
 
     /// Makes a new, empty database and returns its name.

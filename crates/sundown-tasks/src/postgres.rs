@@ -8,6 +8,7 @@
 //! Whoever sets that clock forward ends leases early: the attempts are taken back and their writes
 //! refused, so the work is done again, and no write is accepted twice. Set back, rescue waits longer.
 
+mod address;
 mod claims;
 mod endings;
 mod fault;
@@ -23,6 +24,7 @@ mod row;
 mod schema;
 mod session;
 mod settings;
+mod tls;
 mod told;
 mod wishes;
 

@@ -71,7 +71,7 @@ fn is_io(error: &Error) -> bool {
 }
 
 /// An error with what is behind it.
-fn text(error: &Error) -> String {
+pub(super) fn text(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

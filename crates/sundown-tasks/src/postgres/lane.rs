@@ -134,7 +134,7 @@ impl Lane {
             return Ok(());
         }
         let patience = self.office.settings.patience;
-        let session = Session::open(&self.office.config, patience).await?;
+        let session = Session::open(&self.office.address, patience).await?;
         if self.session.is_none() && self.batch > 0 {
             info!(lane = self.number, "connected to the task store");
         }

@@ -12,16 +12,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time;
-use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::types::Type;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Socket};
+use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 use tracing::{debug, warn};
 
+use super::address::Address;
 use super::fault::Fault;
 use super::lane::Pause;
 use super::office::Office;
 use super::question::{Asked, Question};
 use super::session::{Desk, refused};
+use super::tls::Encrypted;
 
 /// Others are told so often at most.
 const BREATH: Duration = Duration::from_millis(3);
@@ -111,10 +112,10 @@ pub(super) async fn spread(office: Arc<Office>) {
 
 /// Hears of other processes' changes, for as long as the store is open.
 pub(super) async fn hear(office: Arc<Office>) {
-    let Ok(Some(config)) = office.settings.listen_config() else { return };
+    let Ok(Some(address)) = office.settings.listen_address() else { return };
     let mut pause = Pause::new();
     loop {
-        match listen(&office, &config).await {
+        match listen(&office, &address).await {
             Ok(()) => {
                 debug!("the connection that listens has ended");
                 pause = Pause::new();
@@ -129,8 +130,8 @@ pub(super) async fn hear(office: Arc<Office>) {
 }
 
 /// Listens until the connection ends.
-async fn listen(office: &Arc<Office>, config: &Config) -> Result<(), Fault> {
-    let connecting = time::timeout(office.settings.patience, config.connect(NoTls));
+async fn listen(office: &Arc<Office>, address: &Address) -> Result<(), Fault> {
+    let connecting = time::timeout(office.settings.patience, address.connect());
     let late = |_| Fault::Lost("it takes too long to connect".to_owned());
     let (client, connection) = connecting.await.map_err(late)?.map_err(refused)?;
     let mut driver = JoinSet::new();
@@ -142,7 +143,7 @@ async fn listen(office: &Arc<Office>, config: &Config) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn pass_on(office: Arc<Office>, mut connection: Connection<Socket, NoTlsStream>) {
+async fn pass_on(office: Arc<Office>, mut connection: Connection<Socket, Encrypted<Socket>>) {
     let own = office.incarnation.to_string();
     while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
         match message {

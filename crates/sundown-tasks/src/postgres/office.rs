@@ -8,9 +8,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time;
-use tokio_postgres::Config;
 use tracing::error;
 
+use super::address::Address;
 use super::lane::Lane;
 use super::news::{self, News};
 use super::question::{Asked, Call, Question};
@@ -24,7 +24,7 @@ const PLACES: usize = 4096;
 /// What the store and its thread share.
 pub(super) struct Office {
     pub(super) settings: PostgresSettings,
-    pub(super) config: Config,
+    pub(super) address: Address,
     pub(super) incarnation: Incarnation,
     pub(super) queue: Queue,
     pub(super) news: News,
@@ -41,7 +41,7 @@ impl Office {
     pub(super) fn new(settings: PostgresSettings) -> Result<Self, StoreError> {
         settings.check()?;
         Ok(Office {
-            config: settings.config()?,
+            address: settings.address()?,
             settings,
             incarnation: Incarnation::random(),
             queue: Queue::new(),

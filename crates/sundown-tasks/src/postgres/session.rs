@@ -5,9 +5,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
-use super::fault::Fault;
+use super::address::Address;
+use super::fault::{self, Fault};
+use super::tls;
 use crate::Incarnation;
 
 /// A connection. Dropped, it is closed.
@@ -17,9 +19,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) async fn open(config: &Config, patience: Duration) -> Result<Self, Fault> {
+    pub(super) async fn open(address: &Address, patience: Duration) -> Result<Self, Fault> {
         let late = |_| Fault::Lost("it takes too long to connect to the server".to_owned());
-        let connecting = time::timeout(patience.max(Duration::from_secs(1)), config.connect(NoTls));
+        let connecting = time::timeout(patience.max(Duration::from_secs(1)), address.connect());
         let (client, connection) = connecting.await.map_err(late)?.map_err(refused)?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
@@ -32,7 +34,14 @@ impl Session {
 
 /// Why there is no connection. What no waiting mends is a wrong name or password.
 pub(super) fn refused(error: tokio_postgres::Error) -> Fault {
+    if tls::is_stranger(&error) {
+        let what = "the server does not prove its name (is sslrootcert the file of its signer?)";
+        return Fault::Broken(format!("{what}: {}", fault::text(&error)));
+    }
     match Fault::from(error) {
+        Fault::Broken(why) if why.contains("no encryption") => {
+            Fault::Broken(format!("{why}; add ?sslmode=require to its URL"))
+        }
         Fault::Broken(why) if !why.contains("(28") && !why.contains("(3D") => Fault::Lost(why),
         fault => fault,
     }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Config;
-
+use super::address::Address;
 use crate::StoreError;
 
 /// How tasks are kept in PostgreSQL; only the URL has no default.
@@ -32,6 +31,10 @@ pub(super) enum Listen {
 impl PostgresSettings {
     /// The server and the database, as `postgres://user@host/database`; it may be a pooler in
     /// transaction mode.
+    ///
+    /// With `?sslmode=require` or `verify-full` everything is encrypted, and the server must prove its
+    /// name: by a signer whom browsers trust, or by one in the file `sslrootcert=PATH`. Without, or
+    /// with `sslmode=disable`, nothing is. What only may be encrypted (`prefer`, `allow`) is refused.
     pub fn new(url: impl Into<String>) -> Self {
         PostgresSettings {
             url: url.into(),
@@ -78,15 +81,15 @@ impl PostgresSettings {
     }
 
     /// How to reach the server that is written to.
-    pub(super) fn config(&self) -> Result<Config, StoreError> {
-        config(&self.url, self.patience)
+    pub(super) fn address(&self) -> Result<Address, StoreError> {
+        Address::read(&self.url, self.patience)
     }
 
     /// How to reach the server that is listened to.
-    pub(super) fn listen_config(&self) -> Result<Option<Config>, StoreError> {
+    pub(super) fn listen_address(&self) -> Result<Option<Address>, StoreError> {
         match &self.listen {
-            Listen::There => self.config().map(Some),
-            Listen::At(url) => config(url, self.patience).map(Some),
+            Listen::There => self.address().map(Some),
+            Listen::At(url) => Address::read(url, self.patience).map(Some),
             Listen::Nowhere => Ok(None),
         }
     }
@@ -117,17 +120,4 @@ impl std::fmt::Debug for PostgresSettings {
             .field("patience", &self.patience)
             .finish_non_exhaustive()
     }
-}
-
-fn config(url: &str, patience: Duration) -> Result<Config, StoreError> {
-    let mut config: Config = url.parse().map_err(|error| {
-        let why = format!("its URL cannot be read: {error} (postgres://user@host:port/database)");
-        StoreError::Broken { why }
-    })?;
-    if config.get_application_name().is_none() {
-        config.application_name("sundown");
-    }
-    config.connect_timeout(patience.max(Duration::from_secs(1)));
-    config.keepalives_idle(Duration::from_secs(10));
-    Ok(config)
 }

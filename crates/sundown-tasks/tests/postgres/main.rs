@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod answers;
+mod encrypted;
 mod ground;
 mod limits;
 mod losses;

@@ -1,0 +1,130 @@
+//! The address of a server: which one, and whether others may listen.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, Connection, Error, Socket};
+
+use super::tls::{Connector, Encrypted};
+use crate::StoreError;
+
+/// Where a server is, and how to speak to it.
+pub(super) struct Address {
+    config: Config,
+    connector: Connector,
+}
+
+impl Address {
+    /// Reads a URL.
+    pub(super) fn read(url: &str, patience: Duration) -> Result<Self, StoreError> {
+        let broken = |why: String| StoreError::Broken { why };
+        let (url, wish) = Wish::split(url).map_err(broken)?;
+        let mut config: Config = url.parse().map_err(|error| {
+            let form = "postgres://user@host:port/database";
+            broken(format!("its URL cannot be read: {error} ({form})"))
+        })?;
+        if config.get_application_name().is_none() {
+            config.application_name("sundown");
+        }
+        config.connect_timeout(patience.max(Duration::from_secs(1)));
+        config.keepalives_idle(Duration::from_secs(10));
+        config.ssl_mode(if wish.is_encrypted { SslMode::Require } else { SslMode::Disable });
+        let connector = Connector::trusting(wish.roots.as_deref()).map_err(broken)?;
+        Ok(Address { config, connector })
+    }
+
+    /// Connects to it.
+    pub(super) async fn connect(
+        &self,
+    ) -> Result<(Client, Connection<Socket, Encrypted<Socket>>), Error> {
+        self.config.connect(self.connector.clone()).await
+    }
+}
+
+/// What the parameters of a URL say of encryption.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wish {
+    is_encrypted: bool,
+    /// Who may sign for the server, if not everybody whom browsers trust.
+    roots: Option<PathBuf>,
+}
+
+impl Wish {
+    /// Takes them out of the URL: they are ours to keep, and not the driver's.
+    fn split(url: &str) -> Result<(String, Self), String> {
+        let mut wish = Wish::default();
+        let Some((front, parameters)) = url.split_once('?') else {
+            return Ok((url.to_owned(), wish));
+        };
+        let mut others = Vec::new();
+        let mut mode = None;
+        for parameter in parameters.split('&') {
+            match parameter.split_once('=') {
+                Some(("sslmode", value)) => mode = Some(value),
+                Some(("sslrootcert", "system")) => wish.roots = None,
+                Some(("sslrootcert", path)) => wish.roots = Some(decoded(path)),
+                Some(_) | None => others.push(parameter),
+            }
+        }
+        wish.is_encrypted = match mode {
+            None if wish.roots.is_some() => true,
+            None | Some("disable") => false,
+            Some("require" | "verify-ca" | "verify-full") => true,
+            Some(other) => {
+                return Err(format!(
+                    "`sslmode={other}` is none of `disable`, `require` and `verify-full` (what may \
+                     or may not be encrypted is not: whoever stands in between decides)"
+                ));
+            }
+        };
+        let question = if others.is_empty() { "" } else { "?" };
+        Ok((format!("{front}{question}{}", others.join("&")), wish))
+    }
+}
+
+/// A path as a URL has it.
+fn decoded(path: &str) -> PathBuf {
+    let mut bytes = Vec::new();
+    let mut rest = path.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        let escaped = after.get(..2).filter(|_| *first == b'%').and_then(hex);
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    PathBuf::from(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(is_encrypted: bool, roots: Option<&str>) -> Wish {
+        Wish { is_encrypted, roots: roots.map(PathBuf::from) }
+    }
+
+    #[test]
+    fn encryption_is_taken_out_of_the_parameters() {
+        for (parameters, rest, wish) in [
+            ("", "", wish(false, None)),
+            ("?sslmode=disable", "", wish(false, None)),
+            ("?a=b&sslmode=require&c=d", "?a=b&c=d", wish(true, None)),
+            ("?sslmode=verify-full&sslrootcert=system", "", wish(true, None)),
+            ("?sslrootcert=/etc/my%20ca.pem", "", wish(true, Some("/etc/my ca.pem"))),
+            ("?sslmode=require&sslrootcert=/100%", "", wish(true, Some("/100%"))),
+        ] {
+            let split = Wish::split(&format!("postgres://me@db/tasks{parameters}"));
+            assert_eq!(split, Ok((format!("postgres://me@db/tasks{rest}"), wish)), "{parameters}");
+        }
+    }
+
+    #[test]
+    fn what_is_neither_nor_is_refused_by_name() {
+        for mode in ["prefer", "allow", "Require", ""] {
+            let url = format!("postgres://db/tasks?sslmode={mode}");
+            let why = Wish::split(&url).expect_err(mode);
+            assert!(why.starts_with(&format!("`sslmode={mode}` is none of")), "{why}");
+        }
+    }
+}
