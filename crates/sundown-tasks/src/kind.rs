@@ -97,9 +97,10 @@ impl Kind {
         }
     }
 
-    /// How many of it may run in this process at once; by default as many as the service runs.
+    /// How many of it may run in this process at once; by default as many as the service runs. With 0
+    /// it is only taken in here, and runs in other processes.
     pub fn concurrency(mut self, count: usize) -> Self {
-        self.concurrency = Some(count.max(1));
+        self.concurrency = Some(count);
         self
     }
 

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde_json::value::RawValue;
 use sundown_bench::{Contest, Row, Statistic, Target};
-use sundown_tasks::{Ending, SqliteSettings, SqliteStore, Store, Task as _, Wanted};
+use sundown_tasks::{
+    Ending, PostgresSettings, PostgresStore, SqliteSettings, SqliteStore, Store, Task as _, Wanted,
+};
 use tokio::runtime::Runtime;
 
 use crate::aside::{Aside, answer};
@@ -54,7 +56,7 @@ pub(crate) fn rows(world: &World) -> anyhow::Result<Vec<Row>> {
         Row::new(cost, "µs", figures.nanos("1 M") / 1e3, peer, peer_value)
             .note(format!("median of {ROUNDS} rounds of {DRAINED}"))
     };
-    Ok(vec![
+    let mut rows = vec![
         row("ours, 1 k pending", "1 k").target(Target::AtMost(1.2)),
         row("ours, 100 k pending", "100 k").target(Target::AtMost(1.2)),
         Row::new(held, "MiB", of_most, "ours, 1 k pending", of_few)
@@ -62,7 +64,48 @@ pub(crate) fn rows(world: &World) -> anyhow::Result<Vec<Row>> {
         Row::new(held, "MiB", of_most, "ours, 100 k pending", of_many)
             .target(Target::AtMost(1.2))
             .note("after the same rounds"),
-    ])
+    ];
+    rows.extend(in_postgres(world)?);
+    Ok(rows)
+}
+
+/// The server has its memory for itself, so only the time counts.
+fn in_postgres(world: &World) -> anyhow::Result<[Row; 2]> {
+    let hold = |pending: u32| {
+        world.run(async {
+            let settings = PostgresSettings::new(world.database()?);
+            let store: Arc<dyn Store> = Arc::new(PostgresStore::connect(settings).await?);
+            fill(&store, pending).await?;
+            anyhow::Ok(store)
+        })
+    };
+    let stores = [hold(1_000)?, hold(100_000)?, hold(1_000_000)?];
+    let round = |which: usize| {
+        let store = stores[which].clone();
+        move |count: u32| {
+            let round = async {
+                let took = drain(&store, count as usize).await?;
+                fill(&store, count).await?;
+                anyhow::Ok(took)
+            };
+            world.run(round).unwrap_or_else(|error| panic!("PostgreSQL: {error:#}"))
+        }
+    };
+    let figures = Contest::new(Statistic::Median, ROUNDS, DRAINED)
+        .side("1 M", round(2))
+        .side("100 k", round(1))
+        .side("1 k", round(0))
+        .run();
+    for store in &stores {
+        world.run(async { store.close().await })?;
+    }
+    let cost = "PostgreSQL, claim and finish a task, 1 M pending";
+    let row = |peer: &str, name| {
+        Row::new(cost, "µs", figures.nanos("1 M") / 1e3, peer, figures.nanos(name) / 1e3)
+            .note(format!("median of {ROUNDS} rounds of {DRAINED}"))
+            .target(Target::AtMost(1.2))
+    };
+    Ok([row("ours, 1 k pending", "1 k"), row("ours, 100 k pending", "100 k")])
 }
 
 /// The other process.

@@ -1,14 +1,14 @@
 //! Ours: the service on both of its stores.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use serde_json::value::to_raw_value;
 use sundown::{Cause, Coordinator, Phase};
 use sundown_tasks::{
-    Enqueued, Kind, NewTask, PostgresSettings, PostgresStore, Settings, SqliteSettings,
-    SqliteStore, Store, Task, TaskContext, TaskError, TaskService,
+    Kind, NewTask, PostgresSettings, PostgresStore, Request, Settings, SqliteSettings, SqliteStore,
+    Store, Task, TaskContext, TaskError, TaskService,
 };
 
 use crate::queue::{Queue, Works, callers, drained};
@@ -21,21 +21,58 @@ const BATCH: u32 = 1000;
 const CONCURRENCY: usize = 64;
 
 /// In a file, with `synchronous = FULL`, as always.
-pub(crate) struct InSqlite(Arc<dyn Store>);
+pub(crate) struct InSqlite(Place);
 
 /// In PostgreSQL, over the four connections that are the default.
-pub(crate) struct InPostgres(Arc<dyn Store>);
+pub(crate) struct InPostgres(Place);
+
+/// A store, and the service that takes tasks in for it, once somebody calls.
+struct Place {
+    store: Arc<dyn Store>,
+    front: OnceLock<Running>,
+}
+
+impl Place {
+    fn new(store: impl Store + 'static) -> Self {
+        Place { store: Arc::new(store), front: OnceLock::new() }
+    }
+
+    /// A service as a process has it that only takes tasks in, with all settings as they are.
+    fn front(&self) -> anyhow::Result<TaskService> {
+        if self.front.get().is_none() {
+            let kind = Kind::new(Nothing).concurrency(0);
+            let front = Running::start(self.store.clone(), kind, Settings::default())?;
+            let _ = self.front.set(front);
+        }
+        Ok(self.front.get().context("there is no front")?.service.clone())
+    }
+
+    async fn take_in(&self, count: u32) -> anyhow::Result<Duration> {
+        let front = self.front()?;
+        callers(count, |caller, own| {
+            let front = front.clone();
+            async move {
+                for number in 0..own {
+                    let started = front.start_task(request(caller * own + number)?).await?;
+                    ensure!(started.is_new, "it was there already");
+                }
+                Ok(())
+            }
+        })
+        .await
+    }
+}
 
 impl Queue for InSqlite {
     const NAME: &'static str = "sundown-tasks";
 
     async fn open(world: &World) -> anyhow::Result<Self> {
         let settings = SqliteSettings::new(world.place()?.join("tasks.db"));
-        Ok(InSqlite(Arc::new(SqliteStore::open(settings)?)))
+        Ok(InSqlite(Place::new(SqliteStore::open(settings)?)))
     }
 
     async fn take_in(&self, count: u32) -> anyhow::Result<Duration> {
-        take_in(&self.0, count).await
+        self.0.take_in(count).await
     }
 
     async fn drain(&self, count: u32) -> anyhow::Result<Duration> {
@@ -43,7 +80,7 @@ impl Queue for InSqlite {
     }
 
     async fn close(self) -> anyhow::Result<()> {
-        Ok(self.0.close().await?)
+        Ok(self.0.store.close().await?)
     }
 }
 
@@ -52,11 +89,11 @@ impl Queue for InPostgres {
 
     async fn open(world: &World) -> anyhow::Result<Self> {
         let settings = PostgresSettings::new(world.database()?);
-        Ok(InPostgres(Arc::new(PostgresStore::connect(settings).await?)))
+        Ok(InPostgres(Place::new(PostgresStore::connect(settings).await?)))
     }
 
     async fn take_in(&self, count: u32) -> anyhow::Result<Duration> {
-        take_in(&self.0, count).await
+        self.0.take_in(count).await
     }
 
     async fn drain(&self, count: u32) -> anyhow::Result<Duration> {
@@ -64,7 +101,7 @@ impl Queue for InPostgres {
     }
 
     async fn close(self) -> anyhow::Result<()> {
-        Ok(self.0.close().await?)
+        Ok(self.0.store.close().await?)
     }
 }
 
@@ -74,20 +111,21 @@ macro_rules! works {
             type Worker = Running;
 
             async fn fill(&self, count: u32) -> anyhow::Result<()> {
-                fill(&self.0, count).await
+                fill(&self.0.store, count).await
             }
 
             async fn push(&self, number: u32) -> anyhow::Result<()> {
-                self.0.enqueue(vec![task(number)?], u64::MAX).await?;
+                self.0.front()?.start_task(request(number)?).await?;
                 Ok(())
             }
 
             async fn work(&self) -> anyhow::Result<Running> {
-                Running::start(self.0.clone())
+                let settings = Settings::default().concurrency(CONCURRENCY);
+                Running::start(self.0.store.clone(), Kind::new(Nothing), settings)
             }
 
             async fn left(&self) -> anyhow::Result<i64> {
-                let counts = self.0.counts().await?;
+                let counts = self.0.store.counts().await?;
                 Ok(i64::try_from(counts.pending + counts.running)?)
             }
 
@@ -103,16 +141,14 @@ works!(InPostgres);
 /// A service that runs.
 pub(crate) struct Running {
     coordinator: Arc<Coordinator>,
-    _service: TaskService,
+    service: TaskService,
 }
 
 impl Running {
-    fn start(store: Arc<dyn Store>) -> anyhow::Result<Self> {
+    fn start(store: Arc<dyn Store>, kind: Kind, settings: Settings) -> anyhow::Result<Self> {
         let coordinator = coordinator(Duration::from_secs(10))?;
-        let settings = Settings::default().concurrency(CONCURRENCY);
-        let kinds = [Kind::new(Nothing)];
-        let service = TaskService::start(coordinator.clone(), store, kinds, settings)?;
-        Ok(Running { coordinator, _service: service })
+        let service = TaskService::start(coordinator.clone(), store, [kind], settings)?;
+        Ok(Running { coordinator, service })
     }
 
     async fn stop(self) -> anyhow::Result<()> {
@@ -121,20 +157,6 @@ impl Running {
         ensure!(report.is_clean(), "the shutdown is not clean: {report}");
         Ok(())
     }
-}
-
-async fn take_in(store: &Arc<dyn Store>, count: u32) -> anyhow::Result<Duration> {
-    callers(count, |caller, own| {
-        let store = store.clone();
-        async move {
-            for number in 0..own {
-                let answer = store.enqueue(vec![task(caller * own + number)?], u64::MAX).await?;
-                ensure!(matches!(answer[..], [Enqueued::New(_)]), "it was not taken in");
-            }
-            Ok(())
-        }
-    })
-    .await
 }
 
 pub(crate) async fn fill(store: &Arc<dyn Store>, count: u32) -> anyhow::Result<()> {
@@ -150,6 +172,10 @@ pub(crate) fn coordinator(cap: Duration) -> anyhow::Result<Arc<Coordinator>> {
     let builder = Coordinator::builder().cap(cap).announce(Duration::ZERO);
     let builder = builder.budget(Phase::FLUSH, cap / 3).budget(Phase::RELEASE, cap / 6);
     Ok(builder.build()?)
+}
+
+fn request(number: u32) -> anyhow::Result<Request> {
+    Ok(Request::of::<Nothing>(&Work::new(number))?)
 }
 
 pub(crate) fn task(number: u32) -> anyhow::Result<NewTask> {

@@ -15,7 +15,7 @@ use crate::ran::{self, Work};
 use crate::world::World;
 
 const CONNECTIONS: usize = 4;
-const BATCH: i64 = 500;
+const BATCH: u16 = 500;
 
 const SCHEMA: &str = "
     CREATE TABLE task (
@@ -57,7 +57,7 @@ impl Queue for RawPostgres {
             clients.push(Arc::new(client));
         }
         clients[0].batch_execute(SCHEMA).await?;
-        let (asks, asked) = mpsc::channel(BATCH as usize);
+        let (asks, asked) = mpsc::channel(BATCH.into());
         let asked = Arc::new(Mutex::new(asked));
         for client in &clients {
             background.spawn(insert(client.clone(), asked.clone()));
@@ -119,7 +119,7 @@ async fn insert(client: Arc<Client>, asked: Arc<Mutex<Asked>>) -> anyhow::Result
     let statement = client.prepare(INSERT).await?;
     loop {
         let mut batch = Vec::new();
-        if asked.lock().await.recv_many(&mut batch, BATCH as usize).await == 0 {
+        if asked.lock().await.recv_many(&mut batch, BATCH.into()).await == 0 {
             return Ok(());
         }
         let (inputs, waiting): (Vec<String>, Vec<_>) = batch.into_iter().unzip();
@@ -135,7 +135,7 @@ async fn drain(client: Arc<Client>) -> anyhow::Result<u64> {
     let finish = client.prepare(FINISH).await?;
     let mut drained = 0;
     loop {
-        let claimed = client.query(&claim, &[&BATCH]).await?;
+        let claimed = client.query(&claim, &[&i64::from(BATCH)]).await?;
         if claimed.is_empty() {
             return Ok(drained);
         }

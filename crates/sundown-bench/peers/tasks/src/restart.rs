@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(75);
 /// Longer than a process that was told to stop within 5 s may take.
 const GONE: Duration = Duration::from_secs(90);
 const GAP_LIMIT_MS: f64 = 1000.0;
+/// How many lines of a replica may wait to be read.
+const LINES: usize = 1024;
 
 /// What a restart did.
 #[derive(Debug, Default)]
@@ -152,7 +154,7 @@ impl Replica {
             .spawn()
             .context("cannot start a replica")?;
         let lines = BufReader::new(child.stdout.take().context("its output is piped")?).lines();
-        let (tell, told) = channel();
+        let (tell, told) = sync_channel(LINES);
         thread::Builder::new().spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if tell.send((Instant::now(), line)).is_err() {
