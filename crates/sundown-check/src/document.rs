@@ -37,6 +37,14 @@ impl Document {
         self.root.at(&["metadata", "namespace"]).and_then(Node::text).unwrap_or_default()
     }
 
+    /// What it is to the API server, whatever the version it is written in: group, kind, namespace,
+    /// name. Nothing if the server names it.
+    pub(crate) fn identity(&self) -> Option<[String; 4]> {
+        let group = self.api_version().split_once('/').map_or("", |(group, _)| group);
+        let identity = [group, self.kind(), self.namespace(), self.name()];
+        (!self.kind().is_empty() && !self.name().is_empty()).then(|| identity.map(str::to_owned))
+    }
+
     /// What to call it: `Deployment shop/web`.
     pub(crate) fn title(&self) -> String {
         match (self.namespace(), self.name()) {

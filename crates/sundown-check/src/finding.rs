@@ -1,6 +1,8 @@
 //! What was found: where, what, why it matters, and the mend.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// One thing that is wrong, or worth knowing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,7 +51,7 @@ pub enum Severity {
 }
 
 /// What is looked for. Its name is what stands in reports, and in the annotation that ignores it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Rule {
@@ -57,6 +59,8 @@ pub enum Rule {
     Yaml,
     /// No such kind in its API group; or a kind that the checker does not know.
     UnknownKind,
+    /// An object that stands there already, here or in another file.
+    TwiceTheSame,
     /// A field that its object does not have, so that the API server drops or refuses it.
     UnknownField,
     /// A field that must be there and is not.
@@ -101,4 +105,75 @@ pub enum Rule {
     ShellKeepsSignals,
     /// An annotation of the checker's own that says nothing it understands.
     Annotation,
+}
+
+/// What a finding says, in its three parts.
+#[derive(Debug)]
+pub(crate) struct Words<'w> {
+    pub(crate) what: String,
+    pub(crate) why: &'w str,
+    pub(crate) mend: String,
+}
+
+impl Finding {
+    /// One of an object.
+    pub(crate) fn new(
+        rule: Rule,
+        severity: Severity,
+        place: Place,
+        object: String,
+        words: Words<'_>,
+    ) -> Self {
+        let Words { what, why, mend } = words;
+        Finding { rule, severity, place, object, what, why: why.to_owned(), mend }
+    }
+}
+
+impl Rule {
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<Rule> {
+        serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_called_what_reports_call_them() {
+        assert_eq!(Rule::PdbBlocksEviction.to_string(), "pdb-blocks-eviction");
+        assert_eq!(Rule::named("pdb-blocks-eviction"), Some(Rule::PdbBlocksEviction));
+        assert_eq!(Rule::named("PdbBlocksEviction"), None);
+        assert_eq!(Severity::Warning.to_string(), "warning");
+    }
+
+    #[test]
+    fn the_documentation_lists_every_rule() {
+        let page = include_str!("../../../docs/check.md");
+        let rules: Vec<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once(" |"))
+            .flat_map(|(names, _)| names.trim_end_matches('`').split("`, `"))
+            .collect();
+        // Asked for a rule that there is not, serde names those that there are.
+        let known = serde_json::from_str::<Rule>("\"?\"").unwrap_err().to_string();
+        let known: Vec<&str> = known.split('`').skip(3).step_by(2).collect();
+        assert!(known.len() > 20, "{known:?}");
+        for rule in known {
+            assert!(rules.contains(&rule), "docs/check.md leaves out {rule}");
+        }
+    }
 }

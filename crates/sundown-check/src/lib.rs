@@ -29,14 +29,27 @@
 //! let report = Check::new().file("shop.yaml", deployment.as_bytes()).run();
 //! assert!(report.fails());
 //! let finding = &report.findings()[0];
-//! assert_eq!((finding.rule, finding.place.line), (Rule::GraceTooShort, 9));
+//! assert_eq!((finding.rule, finding.place.line), (Rule::GraceTooShort, 10));
 //! ```
 
+mod check;
 mod container;
 mod document;
 mod finding;
+mod known;
+mod life;
 mod node;
+mod report;
+mod rules;
+mod schema;
+mod sum;
+mod workload;
+mod yaml;
 
+pub use check::Check;
 pub use container::{Container, Knows, StopBudget};
 pub use finding::{Finding, Place, Rule, Severity};
+pub use life::PodLife;
 pub use node::{Entry, Node, Value};
+pub use report::Report;
+pub use sum::{MARGIN, Sum};
