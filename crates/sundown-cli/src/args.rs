@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use crate::check::{self, Ask};
 use crate::client;
 use crate::config::{Flag, Key, flags_help};
 use crate::demo::Options;
@@ -10,6 +11,7 @@ use crate::demo::Options;
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Serve(Given),
+    Check(Ask),
     Plan(Given, PlanForm),
     Config(Given),
     Demo(Options),
@@ -39,6 +41,7 @@ Usage: sundown COMMAND [flags]
 
   serve     serves until it is told to stop, and then stops without losing anything
   tasks     hands tasks in to a service that runs, looks at them, and ends them
+  check     says whether Kubernetes manifests give the service the time it needs to stop
   plan      checks the configuration, and shows the plan of the stop with its sum
   config    shows the configuration in force, and where each value came from
   demo      an order desk under load is stopped, and accounts for every order it accepted
@@ -95,6 +98,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         "serve" => Ok(Command::Serve(given(rest, |_, _| None)?)),
         "config" => Ok(Command::Config(given(rest, |_, _| None)?)),
         "plan" => plan(rest),
+        "check" if wants_help => Ok(Command::Help(check::HELP.to_owned())),
+        "check" => Ask::parse(rest).map(Command::Check),
         "tasks" if wants_help => Ok(Command::Help(client::HELP.to_owned())),
         "tasks" => Ok(Command::Tasks(texts(rest)?)),
         "demo" => Options::parse(texts(rest)?).map(Command::Demo),
@@ -233,9 +238,16 @@ mod tests {
 
     #[test]
     fn help_is_there_for_every_command() {
-        for command in
-            ["help", "serve --help", "plan -h", "config --help", "demo --help", "tasks --help", ""]
-        {
+        for command in [
+            "help",
+            "serve --help",
+            "plan -h",
+            "config --help",
+            "demo --help",
+            "tasks --help",
+            "check -h",
+            "",
+        ] {
             let Ok(Command::Help(text)) = parsed(command) else { panic!("{command}") };
             assert!(text.contains("Usage: sundown"), "{command}: {text}");
         }

@@ -8,6 +8,7 @@ mod define;
 mod load;
 mod names;
 mod origin;
+mod pod;
 mod reference;
 mod store;
 #[cfg(test)]
@@ -21,8 +22,9 @@ use std::path::PathBuf;
 
 pub(crate) use self::budgets::Budgets;
 pub(crate) use self::define::{Key, Section};
-pub(crate) use self::load::{Flag, Loaded, load};
+pub(crate) use self::load::{CONFIG_VARIABLE, Flag, Loaded, load, load_from};
 pub(crate) use self::origin::Origin;
+pub(crate) use self::pod::{MEND as POD_MEND, TooShort};
 pub(crate) use self::reference::{effective, flags_help};
 pub(crate) use self::store::Place;
 pub(crate) use self::value::{Auto, Count, Format, Level, Off, Secret, Size, Time, Value};
@@ -51,6 +53,18 @@ configuration! {
         report_file: Off<PathBuf> = Off(None);
         /// Exits with 143 instead of 0 when work was handed back, as a Kubernetes Job should.
         exit_143_when_interrupted: bool = false;
+    }
+    /// The pod it runs in, as far as it is told. Where it knows its grace period, it makes the sum of
+    /// `sundown check` again when it starts.
+    pod: Pod {
+        /// The pod's `terminationGracePeriodSeconds`.
+        grace: Off<Time> = Off(None);
+        /// How long its preStop hook takes.
+        prestop: Time = Time::seconds(0);
+        /// What must be left of the grace period when everything has taken as long as it may.
+        margin: Time = Time(sundown_check::MARGIN);
+        /// What to do at the start when preStop, timeout and margin take longer than the grace period.
+        when_too_short: TooShort = TooShort::Warn;
     }
     /// The public listener.
     web: Web {

@@ -3,6 +3,7 @@
 
 mod args;
 mod call;
+mod check;
 mod client;
 mod command;
 mod config;
@@ -46,6 +47,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<Exit, BoxError> {
             print(concat!("sundown ", env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ")\n"))
         }
         Command::Config(given) => print(&config::effective(&loaded(&given)?)),
+        Command::Check(ask) => check::run(&ask),
         Command::Plan(given, form) => {
             let loaded = loaded(&given)?;
             runtime()?.block_on(async { plan::show(&loaded, &form) })

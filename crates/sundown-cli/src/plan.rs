@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sundown::timeline::seconds;
 use sundown::{BoxError, Coordinator, Exit, Phase, Priority, Waiter};
@@ -22,15 +21,16 @@ pub(crate) fn show(loaded: &Loaded, form: &PlanForm) -> Result<Exit, BoxError> {
     if form.json {
         return crate::print(&format!("{}\n", serde_json::to_string_pretty(&preview)?));
     }
-    let grace = preview.cap + MARGIN;
-    crate::print(&format!(
-        "{preview}\n\nKubernetes: terminationGracePeriodSeconds of at least {} plus its preStop hook.\n",
-        seconds(grace),
-    ))
+    let pod = &loaded.config.pod;
+    let kubernetes = pod.sum(preview.cap).map_or_else(
+        || {
+            let least = seconds(preview.cap + pod.margin.0);
+            format!("terminationGracePeriodSeconds of at least {least} plus its preStop hook.")
+        },
+        |sum| sum.to_string(),
+    );
+    crate::print(&format!("{preview}\n\nKubernetes: {kubernetes}\n"))
 }
-
-/// What a pod should have left when everything has taken as long as it may.
-const MARGIN: Duration = Duration::from_secs(2);
 
 /// A coordinator with everybody who takes part in the shutdown of the service, each under the name
 /// and in the place that its layer gives it. A test holds it against the service that runs.

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use sundown::{BoxError, BuildError, Builder, Coordinator, Exit, Phase, Report};
 use sundown_metrics::MetricsService;
 use sundown_tempfiles::TempFiles;
-use tracing::info;
+use tracing::{info, warn};
 
-use crate::config::{Config, Loaded, Origin};
+use crate::config::{Config, Loaded, Origin, POD_MEND};
 use crate::live::Live;
 use crate::logging;
 use crate::screen::{SCREEN, is_lively};
@@ -61,6 +61,9 @@ pub(crate) fn listen(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
 /// Serves until it is told to stop, and stops.
 pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Result<Exit, BoxError> {
     let config = &loaded.config;
+    if let Some(sum) = config.pod.sum(config.shutdown.timeout.0).filter(|sum| !sum.fits()) {
+        warn!(%sum, mend = POD_MEND, "the pod's grace period is too short");
+    }
     let metrics =
         MetricsService::start(coordinator.clone(), metrics(config)).map_err(
             |error| match error {

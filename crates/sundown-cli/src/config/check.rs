@@ -17,6 +17,7 @@ impl Loading {
         self.check_positive();
         self.check_sum(budgets);
         self.check_tasks();
+        self.check_pod();
     }
 
     fn check_tasks(&mut self) {

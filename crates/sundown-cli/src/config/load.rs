@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use super::names::{closest, is_service_link};
 use super::origin::{Origin, Problem, Problems};
@@ -31,12 +31,29 @@ impl Loaded {
     }
 }
 
+/// How the files that a configuration names are read.
+pub(crate) type Files<'a> = dyn Fn(&Path) -> io::Result<String> + 'a;
+
 /// Reads the file that is named, by flag or in the environment, the environment and the flags.
 ///
 /// # Errors
 ///
 /// All that is wrong, each with where it stands and what is allowed.
 pub(crate) fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    flags: &[Flag],
+) -> Result<Loaded, Problems> {
+    load_from(&|path| fs::read_to_string(path), file, environment, flags)
+}
+
+/// The same, with files from elsewhere.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(crate) fn load_from(
+    files: &Files<'_>,
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     flags: &[Flag],
@@ -49,14 +66,14 @@ pub(crate) fn load(
     let by_variable = || Some((Path::new(named?), Origin::Variable(CONFIG_VARIABLE.to_owned())));
     let by_flag = file.map(|path| (path, Origin::Flag("--config".to_owned())));
     if let Some((path, origin)) = by_flag.or_else(by_variable) {
-        loading.file(path, origin);
+        loading.file(files, path, origin);
     }
     let is_in_kubernetes = value_of("KUBERNETES_SERVICE_HOST").is_some();
     loading.environment(&variables);
     for flag in flags {
         loading.flag(flag);
     }
-    loading.tokens();
+    loading.tokens(files);
     let budgets = Budgets::of(&loading.config.shutdown, is_in_kubernetes);
     loading.check(&budgets);
     let Loading { config, commands, origins, problems } = loading;
@@ -75,9 +92,9 @@ pub(super) struct Loading {
 }
 
 impl Loading {
-    fn file(&mut self, path: &Path, named_by: Origin) {
+    fn file(&mut self, files: &Files<'_>, path: &Path, named_by: Origin) {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
+        match files(path) {
             Ok(text) => {
                 let (settings, commands) = toml::read(&name, &text, &mut self.problems);
                 self.commands = commands;
@@ -175,4 +192,4 @@ impl Loading {
 }
 
 /// Names the configuration file.
-const CONFIG_VARIABLE: &str = "SUNDOWN_CONFIG";
+pub(crate) const CONFIG_VARIABLE: &str = "SUNDOWN_CONFIG";

@@ -1,21 +1,21 @@
 //! Tokens: in a variable, or in a file that is named; of the two ways the later layer's counts.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::load::Loading;
+use super::load::{Files, Loading};
 use super::{Off, Secret, Value as _};
 
 impl Loading {
     /// Puts the tokens that are in files where the others are.
-    pub(super) fn tokens(&mut self) {
+    pub(super) fn tokens(&mut self, files: &Files<'_>) {
         let web = (self.config.web.token.clone(), self.config.web.token_file.clone());
-        (self.config.web.token, self.config.web.token_file) = self.token("web.token", web);
+        (self.config.web.token, self.config.web.token_file) = self.token(files, "web.token", web);
         let admin = (self.config.admin.token.clone(), self.config.admin.token_file.clone());
-        (self.config.admin.token, self.config.admin.token_file) = self.token("admin.token", admin);
+        (self.config.admin.token, self.config.admin.token_file) =
+            self.token(files, "admin.token", admin);
     }
 
-    fn token(&mut self, key: &str, (token, file): (Off<Secret>, Off<PathBuf>)) -> Token {
+    fn token(&mut self, files: &Files<'_>, key: &str, (token, file): Token) -> Token {
         let Some(path) = &file.0 else { return (token, file) };
         let (by_value, by_file) = (self.origin(key), self.origin(&format!("{key}_file")));
         if token.0.is_some() {
@@ -29,7 +29,7 @@ impl Loading {
                 return (token, Off(None));
             }
         }
-        match read(path) {
+        match read(files, path) {
             Ok(secret) => {
                 self.set_origin(key, by_file);
                 (Off(Some(secret)), file)
@@ -45,8 +45,8 @@ impl Loading {
 /// A token, and the file it is in.
 type Token = (Off<Secret>, Off<PathBuf>);
 
-fn read(file: &PathBuf) -> Result<Secret, String> {
+fn read(files: &Files<'_>, file: &Path) -> Result<Secret, String> {
     let path = file.display();
-    let text = fs::read_to_string(file).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let text = files(file).map_err(|error| format!("cannot read {path}: {error}"))?;
     Secret::parse(text.trim()).map_err(|_| format!("{path} does not hold {}", Secret::wanted()))
 }
