@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
 
+use crate::deploy::{Deploy, Target};
+
 /// Shown by `help`, and after a wrong command line.
 pub(crate) const HELP: &str = "\
 usage: cargo xtask COMMAND
@@ -14,6 +16,14 @@ usage: cargo xtask COMMAND
   cargo xtask bench [AREA [--json]]  a comparison with peers in one run; without AREA, lists them
   cargo xtask torture tasks [--trials N] [--seed S]
                                      the task service under N kill -9 and every other sudden end
+  cargo xtask deploy [OVERLAY] [--context NAME] [--image REF] [--yes]
+                                     checks, builds the image, applies, and waits until it serves
+  cargo xtask deploy check           whether the manifests add up; needs no cluster
+  cargo xtask deploy render          the rendered copies anew
+  cargo xtask deploy binary [--out FILE]
+                                     the static binary of the image
+  cargo xtask e2e kubernetes [--context NAME] [--image REF] [--yes]
+                                     rolling restarts and evictions under load, in a cluster
   cargo xtask tidy                   the rules of the house: layers, layout, links, dependencies
   cargo xtask docs                   the pages of the API, built without a warning
   cargo xtask help                   this page";
@@ -35,6 +45,10 @@ pub(crate) enum Command {
     },
     /// The task service under every sudden end.
     Torture(Torture),
+    /// From the sources to pods that serve.
+    Deploy(Deploy),
+    /// Restarts and evictions under load, in a cluster.
+    EndToEnd(Target),
     /// The rules of the house.
     Tidy,
     /// The API's pages.
@@ -89,6 +103,9 @@ impl Command {
             }
             ["torture", "tasks", rest @ ..] => Self::Torture(Torture::parse(rest)?),
             ["torture", ..] => bail!("torture: what? (`cargo xtask torture tasks`)"),
+            ["deploy", rest @ ..] => Self::Deploy(Deploy::parse(rest)?),
+            ["e2e", "kubernetes", flags @ ..] => Self::EndToEnd(Target::parse("e2e", flags)?),
+            ["e2e", ..] => bail!("e2e: where? (`cargo xtask e2e kubernetes`)"),
             ["tidy"] => Self::Tidy,
             ["docs"] => Self::Docs,
             ["help" | "--help" | "-h"] => Self::Help,
@@ -107,6 +124,8 @@ impl fmt::Display for Command {
             Self::Test { .. } => "test",
             Self::Bench { .. } => "bench",
             Self::Torture(_) => "torture tasks",
+            Self::Deploy(_) => "deploy",
+            Self::EndToEnd(_) => "e2e kubernetes",
             Self::Tidy => "tidy",
             Self::Docs => "docs",
             Self::Help => "help",
@@ -136,6 +155,11 @@ mod tests {
         assert_eq!(parse("torture tasks").unwrap(), torture(None, None));
         let told = parse("torture tasks --seed 3 --trials 20").unwrap();
         assert_eq!(told, torture(Some(20), Some(3)));
+        assert_eq!(parse("deploy check").unwrap(), Command::Deploy(Deploy::Check));
+        assert_eq!(parse("deploy render").unwrap(), Command::Deploy(Deploy::Render));
+        let target = |overlay| Target::parse(overlay, &["--yes"]).unwrap();
+        assert_eq!(parse("deploy --yes").unwrap(), Command::Deploy(Deploy::To(target("dev"))));
+        assert_eq!(parse("e2e kubernetes --yes").unwrap(), Command::EndToEnd(target("e2e")));
         assert_eq!(parse("tidy").unwrap(), Command::Tidy);
         assert_eq!(parse("docs").unwrap(), Command::Docs);
         assert_eq!(parse("--help").unwrap(), Command::Help);
@@ -148,6 +172,8 @@ mod tests {
             ("test --ful", "`test` does not take `--ful`"),
             ("bench core web", "`bench` does not take `core web`"),
             ("bench --jsn", "`--jsn`"),
+            ("deploy --jsn", "`--jsn`"),
+            ("e2e", "e2e kubernetes"),
             ("torture", "torture tasks"),
             ("torture tasks --trials", "`--trials`"),
             ("torture tasks --trials many", "`many`"),

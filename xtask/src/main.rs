@@ -1,8 +1,11 @@
-//! The chores of the project: `cargo xtask test | bench AREA | torture tasks | tidy | docs`.
+//! The chores of the project: `cargo xtask test | bench AREA | torture tasks | deploy | e2e kubernetes |
+//! tidy | docs`.
 
 mod bench;
 mod command;
+mod deploy;
 mod docs;
+mod e2e;
 mod needs;
 mod step;
 mod test;
@@ -38,6 +41,8 @@ fn run(command: &Command, root: &Path) -> anyhow::Result<()> {
         Command::Test { full } => test::run(root, *full),
         Command::Bench { area, json } => bench::run(root, area.as_deref(), *json),
         Command::Torture(torture) => torture::run(torture),
+        Command::Deploy(wanted) => deploy::run(root, wanted),
+        Command::EndToEnd(target) => e2e::run(root, target),
         Command::Tidy => tidy::run(root),
         Command::Docs => docs::run(),
         Command::Help => {

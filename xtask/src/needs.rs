@@ -63,6 +63,24 @@ const NEEDS: &[Need] = &[
         install: "apt-get install -y strace",
         package: Some("strace"),
     },
+    Need {
+        tool: "promtool",
+        probe: &["promtool", "--version"],
+        install: "apt-get install -y prometheus",
+        package: Some("prometheus"),
+    },
+    Need {
+        tool: "unshare",
+        probe: &["unshare", "--version"],
+        install: "apt-get install -y util-linux",
+        package: Some("util-linux"),
+    },
+    Need {
+        tool: "capsh",
+        probe: &["sh", "-c", "PATH=$PATH:/usr/sbin command -v capsh"],
+        install: "apt-get install -y libcap2-bin",
+        package: Some("libcap2-bin"),
+    },
 ];
 
 /// Installs what can be installed, and says in one sentence what else is missing and how to get it,

@@ -1,6 +1,6 @@
 //! One external command: announced, timed, and named in a sentence when it fails.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
@@ -16,6 +16,7 @@ pub(crate) struct Step {
     program: OsString,
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
+    path: Option<OsString>,
 }
 
 impl Step {
@@ -30,9 +31,24 @@ impl Step {
         Self::new(name, "git", "git".into(), arguments)
     }
 
+    /// A step that runs another tool; its words may hold spaces.
+    pub(crate) fn tool(
+        name: &'static str,
+        tool: &'static str,
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let arguments = arguments.into_iter().collect();
+        Self { arguments, ..Self::new(name, tool, tool.into(), "") }
+    }
+
     fn new(name: &'static str, typed: &'static str, program: OsString, arguments: &str) -> Self {
         let arguments = arguments.split_whitespace().map(str::to_owned).collect();
-        Self { name, typed, program, arguments, environment: Vec::new() }
+        Self { name, typed, program, arguments, environment: Vec::new(), path: None }
+    }
+
+    /// Looks for the program here instead of on our own `PATH`.
+    pub(crate) fn on_path(self, path: &OsStr) -> Self {
+        Self { path: Some(path.to_owned()), ..self }
     }
 
     /// Sets a variable in the command's environment.
@@ -60,7 +76,8 @@ impl Step {
         }
         line += self.typed;
         for argument in &self.arguments {
-            line = line + " " + argument;
+            let quote = if argument.contains([' ', '{', '"']) { "'" } else { "" };
+            line += &format!(" {quote}{argument}{quote}");
         }
         line
     }
@@ -120,6 +137,7 @@ impl Step {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(self.path.iter().map(|path| ("PATH", path)));
         command
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{anyhow, bail};
 
 use crate::step::{Step, timed};
-use crate::{docs, needs, tidy};
+use crate::{deploy, docs, needs, tidy};
 
 /// One thing that must hold.
 enum Check {
@@ -52,7 +52,7 @@ impl Check {
 pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
     needs::check()?;
     let start = Instant::now();
-    let checks = checks(full);
+    let checks = checks(root, full)?;
     for check in &checks {
         check.run(root).map_err(|error| {
             eprintln!("{error:#}");
@@ -66,10 +66,11 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
 
 /// Cheap checks first. Benches are left out of the tests: they measure, and assert nothing.
 /// Examples are built as the programs they are: `cargo test --examples` makes harnesses of them.
-fn checks(full: bool) -> Vec<Check> {
+fn checks(root: &Path, full: bool) -> anyhow::Result<Vec<Check>> {
     let test = |step: Step| if full { step.env("XTASK_FULL", "1") } else { step };
+    let image_binary = deploy::image_binary(root)?.display().to_string();
     let loom = "test -p sundown --lib --release --locked --target-dir target/loom loom";
-    vec![
+    Ok(vec![
         Check::Succeeds(Step::cargo("fmt", "fmt --all --check")),
         Check::Succeeds(Step::cargo(
             "clippy",
@@ -80,17 +81,18 @@ fn checks(full: bool) -> Vec<Check> {
             "examples",
             "build --workspace --examples --all-features --locked",
         )),
-        Check::RunsTests(test(Step::cargo(
-            "tests",
-            "test --workspace --lib --bins --tests --all-features --locked",
-        ))),
+        Check::Succeeds(deploy::build_image_binary()?),
+        Check::RunsTests(test(
+            Step::cargo("tests", "test --workspace --lib --bins --tests --all-features --locked")
+                .env(deploy::IMAGE_BINARY, image_binary),
+        )),
         Check::RunsTests(test(Step::cargo(
             "doctests",
             "test --workspace --doc --all-features --locked",
         ))),
         Check::RunsTests(test(Step::cargo("loom", loom).flags("RUSTFLAGS", "--cfg sundown_loom"))),
         Check::Succeeds(docs::step()),
-    ]
+    ])
 }
 
 /// Sums the test harnesses' lines `test result: ok. 12 passed; …`.
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn full_reaches_every_test_step_and_no_other() {
         let full = |wanted| {
-            let checks = checks(wanted);
+            let checks = checks(Path::new("/here"), wanted).unwrap();
             let told = checks.iter().filter(|check| check.command().contains("XTASK_FULL='1'"));
             told.map(Check::name).collect::<Vec<_>>()
         };
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_step_that_resolves_dependencies_obeys_the_lock_file() {
-        for check in checks(true) {
+        for check in checks(Path::new("/here"), true).unwrap() {
             let command = check.command();
             let resolves = !matches!(check.name(), "fmt" | "tidy");
             assert_eq!(command.contains("--locked"), resolves, "{command}");

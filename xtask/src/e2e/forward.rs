@@ -1,0 +1,104 @@
+//! A way into the pod that makes the load: kubectl's port forwarding, and a request over it.
+//!
+//! What is sent through the API server with `kubectl create --raw` arrives without a content type.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+use crate::deploy::Kubectl;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// It is open until it is dropped.
+#[derive(Debug)]
+pub(super) struct Forward {
+    child: Child,
+    port: u16,
+}
+
+impl Forward {
+    pub(super) fn open(kubectl: &Kubectl) -> anyhow::Result<Self> {
+        let words = ["port-forward", "deployment/sundown-load", ":8080"];
+        let mut child = Command::new("kubectl")
+            .args(["--context", &kubectl.context, "--namespace", &kubectl.namespace])
+            .args(words)
+            .args(["--address=127.0.0.1", "--pod-running-timeout=60s"])
+            .env("PATH", &kubectl.path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run kubectl")?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            // One that prints nothing ends, and then this ends, too.
+            let _ = BufReader::new(stdout).read_line(&mut line);
+        }
+        let port = port(&line);
+        let opened = Self { child, port: port.unwrap_or_default() };
+        port.with_context(|| format!("`kubectl port-forward` says `{}`", line.trim()))?;
+        Ok(opened)
+    }
+
+    /// Posts JSON; the body of the answer, if it is a good one.
+    pub(super) fn post(&self, path: &str, body: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let length = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: sundown-load\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        accepted(&answer).map(str::to_owned)
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads `Forwarding from 127.0.0.1:40123 -> 8080`.
+fn port(line: &str) -> Option<u16> {
+    let (_, rest) = line.split_once("127.0.0.1:")?;
+    rest.split(' ').next()?.trim().parse().ok()
+}
+
+fn accepted(answer: &str) -> anyhow::Result<&str> {
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body),
+        Some(_) | None => bail!("the answer is no 200: {answer}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_read() {
+        assert_eq!(port("Forwarding from 127.0.0.1:40123 -> 8080\n"), Some(40123));
+        assert_eq!(port(""), None);
+        assert_eq!(port("error: no such pod"), None);
+    }
+
+    #[test]
+    fn a_refusal_is_no_answer() {
+        assert_eq!(accepted("HTTP/1.1 200 OK\r\na: b\r\n\r\n{}").unwrap(), "{}");
+        let error = accepted("HTTP/1.1 415 No\r\n\r\nno JSON").unwrap_err().to_string();
+        assert!(error.contains("no JSON"), "{error}");
+        assert!(accepted("").is_err());
+    }
+}
