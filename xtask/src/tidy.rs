@@ -5,6 +5,7 @@ mod dependencies;
 mod layers;
 mod layout;
 mod links;
+mod metrics;
 mod repository;
 mod source;
 
@@ -30,8 +31,12 @@ const FILE_RULES: &[FileRule] = &[
 /// A rule over what the repository holds.
 type RepositoryRule = fn(&Repository) -> Vec<Finding>;
 
-const REPOSITORY_RULES: &[RepositoryRule] =
-    &[layout::top_level_is_as_agreed, links::links_resolve, dependencies::dependencies_are_decided];
+const REPOSITORY_RULES: &[RepositoryRule] = &[
+    layout::top_level_is_as_agreed,
+    links::links_resolve,
+    metrics::metrics_are_documented,
+    dependencies::dependencies_are_decided,
+];
 
 /// An offence against a rule.
 #[derive(Debug)]

@@ -209,6 +209,9 @@ impl Coordinator {
                     self.check_not_empty().and_then(|()| locked(&self.run).check_for_good());
                 match checked {
                     Ok(()) => {
+                        if let Ok(preview) = self.preview() {
+                            telling::planned(&preview, self.previous_report());
+                        }
                         self.write_running_report();
                         Driver::new(self).run().await
                     }

@@ -12,7 +12,7 @@ use crate::metrics;
 use crate::panics::quietly;
 use crate::run::Mark;
 use crate::work::StillRunning;
-use crate::{Cause, Outcome, Phase, PlanError, Report, Verdict, WaiterReport};
+use crate::{Cause, Outcome, Phase, PlanError, Preview, Report, Verdict, WaiterReport};
 
 /// How many pieces of owned work are named one by one.
 pub(crate) const NAMED: usize = 10;
@@ -35,6 +35,11 @@ fn ms(time: Duration) -> u64 {
 
 fn span(make: impl FnOnce() -> Span) -> Span {
     catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| Span::none())
+}
+
+/// What there is to know before anything happens.
+pub(crate) fn planned(preview: &Preview, previous: Option<&Report>) {
+    quietly(|| metrics::planned(preview, previous));
 }
 
 pub(crate) fn began(cause: &Cause, cap: Duration) {

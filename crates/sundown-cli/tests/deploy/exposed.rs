@@ -27,8 +27,9 @@ async fn scrape(service: &Service) -> BTreeSet<String> {
 /// the end of a stop that is cut short.
 pub(crate) async fn names() -> BTreeSet<String> {
     let scratch = Scratch::new();
-    let flags = "--http-allow http://127.0.0.1:1/ --http-timeout 1s";
-    let mut first = serving(Desk::launch(&scratch, "", flags).spawn().unwrap());
+    let kept = format!("--shutdown-report-file {}", scratch.path("stop.json"));
+    let flags = format!("{kept} --http-allow http://127.0.0.1:1/ --http-timeout 1s");
+    let mut first = serving(Desk::launch(&scratch, "", &flags).spawn().unwrap());
     tasks_of_every_fate(&first).await;
     let mut names = scrape(&first).await;
     let killed = submit(first.web, &count(100_000, 50)).await;
@@ -38,7 +39,7 @@ pub(crate) async fn names() -> BTreeSet<String> {
 
     let last = scratch.path("last.prom");
     let flags =
-        format!("--shutdown-timeout 4s --shutdown-announce 1s --metrics-last-values {last}");
+        format!("{kept} --shutdown-timeout 4s --shutdown-announce 1s --metrics-last-values {last}");
     let second = serving(Desk::launch(&scratch, "", &flags).spawn().unwrap());
     let deadline = Instant::now() + PATIENCE;
     while !scrape(&second).await.contains("sundown_tasks_rescued_total") {

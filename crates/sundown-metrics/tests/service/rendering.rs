@@ -110,7 +110,9 @@ fn everything_the_core_records_is_described_and_has_buckets() {
     assert_eq!(
         kinds,
         [
+            ("sundown_cap_seconds", "gauge"),
             ("sundown_owned_work_aborted_total", "counter"),
+            ("sundown_phase_budget_seconds", "gauge"),
             ("sundown_phase_duration_seconds", "histogram"),
             ("sundown_shutting_down", "gauge"),
             ("sundown_waiter_duration_seconds", "histogram"),
