@@ -104,7 +104,7 @@ impl Plan {
         let on_path = |step: Step| Planned::Run(step.on_path(&kubectl.path));
         let mut plan = vec![
             Planned::Write(render, PathBuf::from(&manifest)),
-            on_path(check(std::slice::from_ref(&manifest))),
+            on_path(check(&manifest)),
             on_path(Step::tool("image", builder, build(image, commit))),
         ];
         if names_a_registry(image) {
@@ -139,9 +139,9 @@ impl Plan {
 }
 
 /// The step that asks the service's own checker whether manifests add up.
-pub(super) fn check(manifests: &[String]) -> Step {
+pub(super) fn check(manifest: &str) -> Step {
     let words = "run --quiet --locked --package sundown-cli -- check";
-    let words = words.split(' ').map(str::to_owned).chain(manifests.iter().cloned());
+    let words = words.split(' ').chain([manifest]).map(str::to_owned);
     Step::tool("check", "cargo", words)
 }
 
