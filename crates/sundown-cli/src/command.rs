@@ -1,11 +1,14 @@
 //! The kind `command`: runs one of the programs that the configuration names. What a task sends are
 //! arguments and an input, as data; there is no shell.
 
+mod begin;
 mod orphans;
 mod output;
 mod process;
 pub(crate) mod shim;
 mod speech;
+mod watched;
+mod word;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sundown::BoxError;
 use sundown_tasks::{Task, TaskContext, TaskError};
 
+pub(crate) use self::orphans::sweep;
 use self::process::Finished;
 
 /// The most arguments a task may add, and the most bytes of them.
@@ -93,8 +97,7 @@ impl Task for Commands {
             TaskError::permanent(format!("there is no command `{name}` here (there are: {known})"))
         })?;
         check(command, &input).map_err(TaskError::permanent)?;
-        let workplace = (self.workplaces)().await?;
-        match process::run(command, &input, workplace.path(), &context).await? {
+        match process::run(command, &input, &self.workplaces, &context).await? {
             Finished::Stopped => Err(TaskError::unfinished()),
             Finished::By { code: 0, kept } => Ok(Output {
                 exit_code: 0,

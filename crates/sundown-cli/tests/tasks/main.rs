@@ -8,6 +8,7 @@ mod calls;
 mod client;
 mod client_terminal;
 mod command;
+mod command_begin;
 mod command_end;
 mod events;
 #[expect(dead_code, reason = "the tests of serving use the rest")]
