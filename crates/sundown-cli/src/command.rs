@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sundown::BoxError;
-use sundown_tasks::{Task, TaskContext, TaskError};
+use sundown_tasks::{Kind, Task, TaskContext, TaskError};
 
 pub(crate) use self::orphans::sweep;
 use self::process::Finished;
@@ -85,18 +85,21 @@ pub(crate) struct Output {
     is_truncated: bool,
 }
 
+impl Commands {
+    /// The kind.
+    pub(crate) fn kind(self) -> Kind {
+        let by_name = self.by_name.clone();
+        Kind::new(self).checking(move |input: &Input| find(&by_name, input).map(drop))
+    }
+}
+
 impl Task for Commands {
     const KIND: &'static str = "command";
     type Input = Input;
     type Output = Output;
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output, TaskError> {
-        let command = self.by_name.get(&input.command).ok_or_else(|| {
-            let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
-            let (name, known) = (&input.command, known.join(", "));
-            TaskError::permanent(format!("there is no command `{name}` here (there are: {known})"))
-        })?;
-        check(command, &input).map_err(TaskError::permanent)?;
+        let command = find(&self.by_name, &input).map_err(TaskError::permanent)?;
         match process::run(command, &input, &self.workplaces, &context).await? {
             Finished::Stopped => Err(TaskError::unfinished()),
             Finished::By { code: 0, kept } => Ok(Output {
@@ -113,7 +116,13 @@ impl Task for Commands {
     }
 }
 
-fn check(command: &Command, input: &Input) -> Result<(), String> {
+/// The command, if it can run with this.
+fn find<'a>(by_name: &'a BTreeMap<String, Command>, input: &Input) -> Result<&'a Command, String> {
+    let command = by_name.get(&input.command).ok_or_else(|| {
+        let known: Vec<&str> = by_name.keys().map(String::as_str).collect();
+        let (name, known) = (&input.command, known.join(", "));
+        format!("there is no command `{name}` here (there are: {known})")
+    })?;
     if !command.takes_arguments && !input.args.is_empty() {
         return Err(format!("the command `{}` takes no arguments", input.command));
     }
@@ -124,5 +133,5 @@ fn check(command: &Command, input: &Input) -> Result<(), String> {
     if input.args.iter().any(|argument| argument.contains('\0')) {
         return Err("an argument cannot hold a zero byte".to_owned());
     }
-    Ok(())
+    Ok(command)
 }

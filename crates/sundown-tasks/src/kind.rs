@@ -17,7 +17,7 @@ use crate::{Task, TaskContext, TaskError};
 
 type Running = Pin<Box<dyn Future<Output = Result<Box<RawValue>, TaskError>> + Send>>;
 type Code = Arc<dyn Fn(Box<RawValue>, TaskContext) -> Running + Send + Sync>;
-type Check = fn(&RawValue) -> Result<(), String>;
+type Check = Arc<dyn Fn(&RawValue) -> Result<(), String> + Send + Sync>;
 
 /// A kind of task, with how many of it may run here at once and how it is tried again.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Kind {
                 write(&output)
             })
         };
-        Kind::of(T::KIND.to_owned(), Arc::new(code), check::<T::Input>)
+        Kind::of(T::KIND.to_owned(), Arc::new(code), Arc::new(check::<T::Input>))
     }
 
     /// A kind whose attempts block a thread. They cannot be cut short: let them look at
@@ -80,7 +80,7 @@ impl Kind {
                 }
             })
         };
-        Kind::of(name.into(), Arc::new(code), check::<I>)
+        Kind::of(name.into(), Arc::new(code), Arc::new(check::<I>))
     }
 
     fn of(name: String, code: Code, check: Check) -> Self {
@@ -126,6 +126,26 @@ impl Kind {
     /// an hour. Between those it doubles, and is spread by half.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.backoff = Backoff { first, longest };
+        self
+    }
+
+    /// What else an input must be. One that is not is refused when it is handed in; and as the rules of
+    /// a later process may be others, a task with such an input fails for good when it is to run.
+    pub fn checking<I: DeserializeOwned + 'static>(
+        mut self,
+        rule: impl Fn(&I) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        let (before, code) = (self.check, self.code);
+        let check: Check = Arc::new(move |input| {
+            before(input)?;
+            let input: I = serde_json::from_str(input.get()).map_err(|error| error.to_string())?;
+            rule(&input)
+        });
+        self.check = check.clone();
+        self.code = Arc::new(move |input, context| match check(&input) {
+            Ok(()) => code(input, context),
+            Err(why) => Box::pin(async move { Err(TaskError::permanent(format!("its input: {why}"))) }),
+        });
         self
     }
 

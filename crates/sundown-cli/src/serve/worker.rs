@@ -85,7 +85,7 @@ fn kinds(loaded: &Loaded, files: &TempFiles) -> Vec<Kind> {
     let mut kinds = Vec::new();
     if !loaded.commands.is_empty() {
         let by_name = loaded.commands.clone();
-        kinds.push(Kind::new(Commands { by_name, workplaces: workplaces(files.clone()) }));
+        kinds.push(Commands { by_name, workplaces: workplaces(files.clone()) }.kind());
     }
     if !config.http.allow.is_empty() {
         let calls = Calls {

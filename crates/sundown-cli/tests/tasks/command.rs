@@ -71,7 +71,7 @@ async fn arguments_are_data_whatever_stands_in_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_program_can_be_given_fails_for_good() {
+async fn what_no_program_can_be_given_is_refused() {
     let desk = Desk::configured(COMMANDS, "");
     let crowd = vec!["x"; 100_000];
     let long = "x".repeat(70_000);
@@ -84,9 +84,8 @@ async fn what_no_program_can_be_given_fails_for_good() {
         (command("../say", &[]), "there is no command"),
         (command("", &[]), "there is no command"),
     ] {
-        let ended = end_of(desk.at(), &task, "failed").await;
-        let error = ended["error"].as_str().unwrap();
-        assert!(error.contains(culprit), "{error}");
+        let detail = problem(&post(desk.at(), "/tasks", &task).await, 422, "invalid_input");
+        assert!(detail.contains(culprit), "{detail}");
     }
     for input in
         [json!({ "command": ["say"] }), json!({}), json!({ "command": "say", "shell": true })]
