@@ -7,6 +7,7 @@ mod api;
 mod calls;
 mod client;
 mod client_terminal;
+mod client_wire;
 mod command;
 mod command_begin;
 mod command_end;
