@@ -144,7 +144,9 @@ impl Kind {
         self.check = check.clone();
         self.code = Arc::new(move |input, context| match check(&input) {
             Ok(()) => code(input, context),
-            Err(why) => Box::pin(async move { Err(TaskError::permanent(format!("its input: {why}"))) }),
+            Err(why) => {
+                Box::pin(async move { Err(TaskError::permanent(format!("its input: {why}"))) })
+            }
         });
         self
     }

@@ -4,12 +4,12 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sundown_drill::process::Signal;
 
-use crate::api::{Desk, end_of, post, problem, submit, until, until_it};
+use crate::api::{Desk, end_of, in_an_hour, post, problem, submit, until, until_it};
 use crate::service::{Scratch, serving};
 
 /// A server that answers as its paths say, and remembers what it was asked.
@@ -248,14 +248,11 @@ async fn what_was_allowed_once_is_looked_at_again_when_it_runs() {
     let commands = "[commands.true]\nrun = [\"/bin/true\"]\n";
     let flags = flags(&other.url("/in"), "20s");
     let mut service = serving(Desk::launch(&scratch, commands, &flags).spawn().unwrap());
-    // Due when the next service runs it.
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let due = u64::try_from(now.as_millis()).unwrap() + 3_600_000;
     let mut ids = Vec::new();
     for mut task in
         [call(&other.url("/in/ok")), json!({ "kind": "command", "input": { "command": "true" } })]
     {
-        task["run_at"] = due.into();
+        task["run_at"] = in_an_hour().into();
         ids.push(submit(service.web, &task).await);
     }
     service.signal(Signal::Term);
