@@ -5,6 +5,7 @@ mod begin;
 mod orphans;
 mod output;
 mod process;
+mod room;
 pub(crate) mod shim;
 mod speech;
 mod watched;
@@ -22,6 +23,7 @@ use sundown_tasks::{Kind, Task, TaskContext, TaskError};
 
 pub(crate) use self::orphans::sweep;
 use self::process::Finished;
+pub(crate) use self::room::Rooms;
 
 /// The most arguments a task may add, and the most bytes of them.
 const ARGUMENTS: usize = 64;
@@ -62,6 +64,7 @@ pub(crate) struct Command {
 pub(crate) struct Commands {
     pub(crate) by_name: BTreeMap<String, Command>,
     pub(crate) workplaces: Workplaces,
+    pub(crate) rooms: Arc<Rooms>,
 }
 
 /// What a task sends.
@@ -100,7 +103,7 @@ impl Task for Commands {
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output, TaskError> {
         let command = find(&self.by_name, &input).map_err(TaskError::permanent)?;
-        match process::run(command, &input, &self.workplaces, &context).await? {
+        match process::run(self, command, &input, &context).await? {
             Finished::Stopped => Err(TaskError::unfinished()),
             Finished::By { code: 0, kept } => Ok(Output {
                 exit_code: 0,

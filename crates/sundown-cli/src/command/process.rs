@@ -14,9 +14,10 @@ use tokio::process::{ChildStderr, ChildStdout};
 use tokio::time::{sleep, timeout};
 
 use super::output::{Keeping, Kept};
+use super::room::Room;
 use super::speech::{STEP, hear, keep};
 use super::watched::{End, Watched};
-use super::{Command, Input, Workplace, begin, shim};
+use super::{Command, Commands, Input, Workplace, begin, shim};
 
 /// How often it is looked whether the lease is held again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -35,9 +36,9 @@ pub(super) enum Finished {
 
 /// Runs it. Dropping the future ends the program, and everything it started.
 pub(super) async fn run(
+    commands: &Commands,
     command: &Command,
     input: &Input,
-    workplaces: &super::Workplaces,
     context: &TaskContext,
 ) -> Result<Finished, BoxError> {
     for _ in 0..TOO_LATE {
@@ -47,7 +48,9 @@ pub(super) async fn run(
                 return Ok(Finished::Stopped);
             }
         }
-        if let Some(finished) = run_once(command, input, workplaces().await?, context).await? {
+        let place = (commands.workplaces)().await?;
+        let room = commands.rooms.clone().take(place.path());
+        if let Some(finished) = run_once(command, input, place, &room, context).await? {
             return Ok(finished);
         }
     }
@@ -59,10 +62,15 @@ async fn run_once(
     command: &Command,
     input: &Input,
     place: Box<dyn Workplace>,
+    room: &Room,
     context: &TaskContext,
 ) -> Result<Option<Finished>, BoxError> {
     let (mut shim, voice) = start(command, input, place, context).await?;
-    let ended = attend(command, &mut shim, voice, context).await;
+    let ended = tokio::select! {
+        biased;
+        ended = attend(command, &mut shim, voice, context) => ended,
+        error = room.overflow() => Err(error),
+    };
     // Whatever came between: when this is over, so are they.
     shim.finish().await;
     match ended? {

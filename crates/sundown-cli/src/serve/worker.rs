@@ -14,7 +14,7 @@ use tracing::warn;
 
 use super::{TASKS, named};
 use crate::call::Calls;
-use crate::command::{self, Commands, Workplace, Workplaces};
+use crate::command::{self, Commands, Rooms, Workplace, Workplaces};
 use crate::config::{Auto, Config, Loaded, Place};
 use crate::serve::count::Counting;
 
@@ -85,7 +85,8 @@ fn kinds(loaded: &Loaded, files: &TempFiles) -> Vec<Kind> {
     let mut kinds = Vec::new();
     if !loaded.commands.is_empty() {
         let by_name = loaded.commands.clone();
-        kinds.push(Commands { by_name, workplaces: workplaces(files.clone()) }.kind());
+        let rooms = Arc::new(Rooms::new(config.temp.quota.0));
+        kinds.push(Commands { by_name, workplaces: workplaces(files.clone()), rooms }.kind());
     }
     if !config.http.allow.is_empty() {
         let calls = Calls {
