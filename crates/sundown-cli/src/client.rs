@@ -31,8 +31,8 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<Exit, BoxError> {
     match what {
         Ask::Help => crate::print(HELP),
         Ask::Submit { task, reads, watches } => submit(&connection, task, reads, watches),
-        Ask::List { query } => show::page(&*connection.get(&format!("/tasks{query}"))?),
-        Ask::Show(id) => show::task(&*connection.get(&format!("/tasks/{id}"))?),
+        Ask::List { query } => show::page(&connection.get(&format!("/tasks{query}"))?),
+        Ask::Show(id) => show::task(&connection.get(&format!("/tasks/{id}"))?),
         Ask::Watch(id) => watch::watch(&connection, &id),
         Ask::Cancel(ids) => each(&ids, |id| connection.delete(&format!("/tasks/{id}"))),
         Ask::Requeue(ids) => each(&ids, |id| connection.wish(&format!("/tasks/{id}/requeue"))),

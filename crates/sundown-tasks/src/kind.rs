@@ -176,12 +176,12 @@ impl Backoff {
 pub(crate) struct Kinds(BTreeMap<String, Kind>);
 
 impl Kinds {
-    /// The second of two with one name is answered back.
-    pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>) -> Result<Self, Kind> {
+    /// A name that two of them have is answered back.
+    pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>) -> Result<Self, String> {
         let mut all = BTreeMap::new();
         for kind in kinds {
             if let Some(second) = all.insert(kind.name.clone(), kind) {
-                return Err(second);
+                return Err(second.name);
             }
         }
         Ok(Kinds(all))
@@ -227,5 +227,20 @@ mod tests {
         let seconds = |failures, spread| backoff.after(failures, spread).as_secs_f64();
         assert_eq!([1, 2, 3, 7, 40].map(|n| seconds(n, 1.0)), [1.0, 2.0, 4.0, 60.0, 60.0]);
         assert_eq!([1, 2, 7].map(|n| seconds(n, 0.0)), [0.5, 1.0, 30.0]);
+    }
+
+    #[test]
+    fn an_input_is_what_its_type_and_every_rule_say() {
+        let rule = |is: fn(u32) -> bool, why: &'static str| {
+            move |number: &u32| if is(*number) { Ok(()) } else { Err(why.to_owned()) }
+        };
+        let kind = Kind::blocking("x", |number: u32, _| Ok(number))
+            .checking(rule(|number| number < 10, "too much"))
+            .checking(rule(|number| number % 2 == 0, "odd"));
+        let accepts = |text: &str| kind.accepts(&RawValue::from_string(text.to_owned()).unwrap());
+        assert_eq!(accepts("4"), Ok(()));
+        assert_eq!(accepts("12"), Err("too much".to_owned()));
+        assert_eq!(accepts("3"), Err("odd".to_owned()));
+        assert!(accepts("\"4\"").is_err_and(|why| why.contains("expected u32")));
     }
 }

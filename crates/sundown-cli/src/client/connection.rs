@@ -176,22 +176,15 @@ fn refusal(status: StatusCode, problem: Problem) -> Failure {
     }
 }
 
+/// Whether it failed in a way that comes only before anything was sent.
 fn is_before_it_was_sent(error: &ureq::Error) -> bool {
     match error {
-        ureq::Error::Io(error) => matches!(
-            error.kind(),
-            ErrorKind::ConnectionRefused
-                | ErrorKind::HostUnreachable
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::AddrNotAvailable
-        ),
+        ureq::Error::Io(error) => error.kind() == ErrorKind::ConnectionRefused,
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect)
         | ureq::Error::HostNotFound
         | ureq::Error::ConnectionFailed
         | ureq::Error::BadUri(_)
-        | ureq::Error::Http(_)
-        | ureq::Error::Tls(_)
-        | ureq::Error::Rustls(_) => true,
+        | ureq::Error::Http(_) => true,
         _ => false,
     }
 }

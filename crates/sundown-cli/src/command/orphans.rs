@@ -55,9 +55,12 @@ pub(super) fn end(shim: &mut Child, group: Option<Pid>, place: &Path) {
 /// processes that were.
 pub(crate) fn sweep(root: &Path) -> usize {
     let mut ended = HashSet::new();
+    let this = std::process::id();
     kill_until_none(|listed| {
         let left = working_in(|at| owner(at, root).is_some_and(|owner| is_dead(&owner)));
-        let left = below(listed, left.into_iter().collect());
+        let mut left = below(listed, left.into_iter().collect());
+        // A service that a command has started is not what was left, whatever it was started with.
+        left.retain(|&id| u32::try_from(id) != Ok(this));
         ended.extend(left.iter().copied());
         left
     });

@@ -206,7 +206,7 @@ async fn a_drain_that_is_too_short_hands_back_and_leaves_no_process() {
     let stubborn = running(&desk, "stubborn", CROWD).await;
     desk.service.signal(Signal::Term);
     let exit = desk.service.process.wait(PATIENCE).unwrap();
-    assert_eq!(marked(&desk.scratch), [], "{}", exit.stderr);
+    until_gone(&desk.scratch).await;
     assert_eq!(exit.code, Some(0), "{}{}", exit.stdout, exit.stderr);
     let report: Value = last_word(&exit);
     assert!(report.to_string().contains("handed"), "{report}");
