@@ -49,6 +49,7 @@ fn become_command(mut arguments: impl Iterator<Item = OsString>) -> Word {
     let (Some(shim), Some(not_after)) = (number(shim), number(not_after)) else {
         return Word::Failed("the shim says no numbers".to_owned());
     };
+    // The shim's main thread has started this process, and ends with the shim.
     if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
         return Word::Failed(format!("cannot tie the command to the shim: {error}"));
     }

@@ -61,6 +61,7 @@ fn say(word: &Word) -> io::Result<()> {
 fn supervise(mut told: impl Iterator<Item = OsString>) -> Result<Word, String> {
     set_child_subreaper(Some(getpid()))
         .map_err(|error| format!("cannot become the reaper of the command: {error}"))?;
+    // It also comes when a thread of the service ends, and changes nothing then.
     set_parent_process_death_signal(Some(Signal::CONT))
         .map_err(|error| format!("cannot be tied to the service: {error}"))?;
     let grace = told.next().and_then(|millis| millis.to_str()?.parse().ok());
