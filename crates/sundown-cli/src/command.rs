@@ -1,11 +1,15 @@
 //! The kind `command`: runs one of the programs that the configuration names. What a task sends are
 //! arguments and an input, as data; there is no shell.
 
+mod begin;
 mod orphans;
 mod output;
 mod process;
+mod room;
 pub(crate) mod shim;
 mod speech;
+mod watched;
+mod word;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,9 +19,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sundown::BoxError;
-use sundown_tasks::{Task, TaskContext, TaskError};
+use sundown_tasks::{Kind, Task, TaskContext, TaskError};
 
+pub(crate) use self::orphans::sweep;
 use self::process::Finished;
+pub(crate) use self::room::Rooms;
 
 /// The most arguments a task may add, and the most bytes of them.
 const ARGUMENTS: usize = 64;
@@ -58,6 +64,7 @@ pub(crate) struct Command {
 pub(crate) struct Commands {
     pub(crate) by_name: BTreeMap<String, Command>,
     pub(crate) workplaces: Workplaces,
+    pub(crate) rooms: Arc<Rooms>,
 }
 
 /// What a task sends.
@@ -81,20 +88,22 @@ pub(crate) struct Output {
     is_truncated: bool,
 }
 
+impl Commands {
+    /// The kind.
+    pub(crate) fn kind(self) -> Kind {
+        let by_name = self.by_name.clone();
+        Kind::new(self).checking(move |input: &Input| find(&by_name, input).map(drop))
+    }
+}
+
 impl Task for Commands {
     const KIND: &'static str = "command";
     type Input = Input;
     type Output = Output;
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output, TaskError> {
-        let command = self.by_name.get(&input.command).ok_or_else(|| {
-            let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
-            let (name, known) = (&input.command, known.join(", "));
-            TaskError::permanent(format!("there is no command `{name}` here (there are: {known})"))
-        })?;
-        check(command, &input).map_err(TaskError::permanent)?;
-        let workplace = (self.workplaces)().await?;
-        match process::run(command, &input, workplace.path(), &context).await? {
+        let command = find(&self.by_name, &input).map_err(TaskError::permanent)?;
+        match process::run(self, command, &input, &context).await? {
             Finished::Stopped => Err(TaskError::unfinished()),
             Finished::By { code: 0, kept } => Ok(Output {
                 exit_code: 0,
@@ -110,7 +119,13 @@ impl Task for Commands {
     }
 }
 
-fn check(command: &Command, input: &Input) -> Result<(), String> {
+/// The command, if it can run with this.
+fn find<'a>(by_name: &'a BTreeMap<String, Command>, input: &Input) -> Result<&'a Command, String> {
+    let command = by_name.get(&input.command).ok_or_else(|| {
+        let known: Vec<&str> = by_name.keys().map(String::as_str).collect();
+        let (name, known) = (&input.command, known.join(", "));
+        format!("there is no command `{name}` here (there are: {known})")
+    })?;
     if !command.takes_arguments && !input.args.is_empty() {
         return Err(format!("the command `{}` takes no arguments", input.command));
     }
@@ -121,5 +136,5 @@ fn check(command: &Command, input: &Input) -> Result<(), String> {
     if input.args.iter().any(|argument| argument.contains('\0')) {
         return Err("an argument cannot hold a zero byte".to_owned());
     }
-    Ok(())
+    Ok(command)
 }

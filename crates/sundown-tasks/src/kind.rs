@@ -17,7 +17,7 @@ use crate::{Task, TaskContext, TaskError};
 
 type Running = Pin<Box<dyn Future<Output = Result<Box<RawValue>, TaskError>> + Send>>;
 type Code = Arc<dyn Fn(Box<RawValue>, TaskContext) -> Running + Send + Sync>;
-type Check = fn(&RawValue) -> Result<(), String>;
+type Check = Arc<dyn Fn(&RawValue) -> Result<(), String> + Send + Sync>;
 
 /// A kind of task, with how many of it may run here at once and how it is tried again.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Kind {
                 write(&output)
             })
         };
-        Kind::of(T::KIND.to_owned(), Arc::new(code), check::<T::Input>)
+        Kind::of(T::KIND.to_owned(), Arc::new(code), Arc::new(check::<T::Input>))
     }
 
     /// A kind whose attempts block a thread. They cannot be cut short: let them look at
@@ -80,7 +80,7 @@ impl Kind {
                 }
             })
         };
-        Kind::of(name.into(), Arc::new(code), check::<I>)
+        Kind::of(name.into(), Arc::new(code), Arc::new(check::<I>))
     }
 
     fn of(name: String, code: Code, check: Check) -> Self {
@@ -130,6 +130,28 @@ impl Kind {
         self
     }
 
+    /// What else an input must be. One that is not is refused when it is handed in; and as the rules of
+    /// a later process may be others, a task with such an input fails for good when it is to run.
+    pub fn checking<I: DeserializeOwned + 'static>(
+        mut self,
+        rule: impl Fn(&I) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        let (before, code) = (self.check, self.code);
+        let check: Check = Arc::new(move |input| {
+            before(input)?;
+            let input: I = serde_json::from_str(input.get()).map_err(|error| error.to_string())?;
+            rule(&input)
+        });
+        self.check = check.clone();
+        self.code = Arc::new(move |input, context| match check(&input) {
+            Ok(()) => code(input, context),
+            Err(why) => {
+                Box::pin(async move { Err(TaskError::permanent(format!("its input: {why}"))) })
+            }
+        });
+        self
+    }
+
     /// Whether it can begin with this input.
     pub(crate) fn accepts(&self, input: &RawValue) -> Result<(), String> {
         (self.check)(input)
@@ -155,12 +177,12 @@ impl Backoff {
 pub(crate) struct Kinds(BTreeMap<String, Kind>);
 
 impl Kinds {
-    /// The second of two with one name is answered back.
-    pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>) -> Result<Self, Kind> {
+    /// A name that two of them have is answered back.
+    pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>) -> Result<Self, String> {
         let mut all = BTreeMap::new();
         for kind in kinds {
             if let Some(second) = all.insert(kind.name.clone(), kind) {
-                return Err(second);
+                return Err(second.name);
             }
         }
         Ok(Kinds(all))
@@ -206,5 +228,20 @@ mod tests {
         let seconds = |failures, spread| backoff.after(failures, spread).as_secs_f64();
         assert_eq!([1, 2, 3, 7, 40].map(|n| seconds(n, 1.0)), [1.0, 2.0, 4.0, 60.0, 60.0]);
         assert_eq!([1, 2, 7].map(|n| seconds(n, 0.0)), [0.5, 1.0, 30.0]);
+    }
+
+    #[test]
+    fn an_input_is_what_its_type_and_every_rule_say() {
+        let rule = |is: fn(u32) -> bool, why: &'static str| {
+            move |number: &u32| if is(*number) { Ok(()) } else { Err(why.to_owned()) }
+        };
+        let kind = Kind::blocking("x", |number: u32, _| Ok(number))
+            .checking(rule(|number| number < 10, "too much"))
+            .checking(rule(|number| number % 2 == 0, "odd"));
+        let accepts = |text: &str| kind.accepts(&RawValue::from_string(text.to_owned()).unwrap());
+        assert_eq!(accepts("4"), Ok(()));
+        assert_eq!(accepts("12"), Err("too much".to_owned()));
+        assert_eq!(accepts("3"), Err("odd".to_owned()));
+        assert!(accepts("\"4\"").is_err_and(|why| why.contains("expected u32")));
     }
 }

@@ -1,6 +1,9 @@
 //! What can be asked for on the command line.
 
-use serde_json::{Value, json};
+use std::ops::RangeInclusive;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// What `sundown tasks --help` prints.
 pub(crate) const HELP: &str = "\
@@ -9,7 +12,7 @@ Hands tasks in to a service that runs, looks at them, and ends them.
 Usage: sundown tasks COMMAND [flags]
 
   submit KIND INPUT    hands a task in; INPUT is JSON, or - for the standard input
-      --key KEY        whoever asks again with this key gets the same task
+      --key KEY        whoever asks again with this key gets the same task; by itself a new one
       --priority N     the higher, the sooner
       --attempts N     how many attempts may fail
       --watch          and follows it
@@ -30,19 +33,33 @@ The token is taken from SUNDOWN_WEB_TOKEN. On a terminal the answers are for peo
 Exit codes: 0 done, 2 wrong usage or an error, 3 the task that was followed did not succeed.
 ";
 
+/// A task to be, its input as it was given.
+#[derive(Debug, Serialize)]
+pub(super) struct NewTask {
+    kind: String,
+    pub(super) input: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_attempts: Option<i64>,
+}
+
 /// Where, and what.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Asked {
     pub(super) what: Ask,
     pub(super) url: String,
     pub(super) token: Option<String>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Ask {
+    Help,
     /// `reads` says that the input is on the standard input.
     Submit {
-        task: Value,
+        task: NewTask,
         reads: bool,
         watches: bool,
     },
@@ -70,6 +87,7 @@ pub(super) fn parse(arguments: Vec<String>) -> Result<Asked, String> {
     }
     let command = words.plain.remove(0);
     let what = match command.as_str() {
+        "help" => Ask::Help,
         "submit" => submit(&mut words)?,
         "list" => Ask::List { query: query(&mut words)? },
         "show" => Ask::Show(one(&words.plain, "show")?),
@@ -95,15 +113,20 @@ fn sort(arguments: Vec<String>) -> Result<Words, String> {
             continue;
         }
         let (name, value) = match argument.split_once('=') {
-            Some((name, value)) => (name.to_owned(), value.to_owned()),
-            None if argument == "--watch" => (argument, String::new()),
-            None => {
-                let value = arguments.next();
-                let value =
-                    value.ok_or_else(|| format!("{argument} takes a value, and none came"))?;
-                (argument, value)
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (argument, None),
+        };
+        let value = match (name.as_str(), value) {
+            ("--watch", Some(_)) => return Err("--watch takes no value".to_owned()),
+            ("--watch", None) => String::new(),
+            (_, Some(value)) => value,
+            (name, None) => {
+                arguments.next().ok_or_else(|| format!("{name} takes a value, and none came"))?
             }
         };
+        if words.flags.iter().any(|(known, _)| *known == name) {
+            return Err(format!("{name} came twice (give it once)"));
+        }
         words.flags.push((name, value));
     }
     Ok(words)
@@ -115,9 +138,12 @@ impl Words {
         Some(self.flags.remove(at).1)
     }
 
-    fn number(&mut self, flag: &str) -> Result<Option<i64>, String> {
-        let number =
-            |text: String| text.parse().map_err(|_| format!("{flag} takes a number, not `{text}`"));
+    fn number(&mut self, flag: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, String> {
+        let (from, to) = (range.start(), range.end());
+        let number = |text: String| {
+            let number = text.parse().ok().filter(|number| range.contains(number));
+            number.ok_or_else(|| format!("{flag} takes a number from {from} to {to}, not `{text}`"))
+        };
         self.take(flag).map(number).transpose()
     }
 }
@@ -126,22 +152,19 @@ fn submit(words: &mut Words) -> Result<Ask, String> {
     let [kind, input] = &words.plain[..] else {
         return Err("submit takes a kind and an input (see sundown tasks --help)".to_owned());
     };
-    let reads = input == "-";
+    let (kind, reads) = (kind.clone(), input == "-");
     let input = if reads {
-        Value::Null
+        RawValue::NULL.to_owned()
     } else {
         serde_json::from_str(input).map_err(|error| format!("INPUT is no JSON: {error}"))?
     };
-    let mut task = json!({ "kind": kind, "input": input });
-    if let Some(key) = words.take("--key") {
-        task["key"] = key.into();
-    }
-    if let Some(priority) = words.number("--priority")? {
-        task["priority"] = priority.into();
-    }
-    if let Some(attempts) = words.number("--attempts")? {
-        task["max_attempts"] = attempts.into();
-    }
+    let task = NewTask {
+        kind,
+        input,
+        key: words.take("--key"),
+        priority: words.number("--priority", i16::MIN.into()..=i16::MAX.into())?,
+        max_attempts: words.number("--attempts", 1..=u32::MAX.into())?,
+    };
     Ok(Ask::Submit { task, reads, watches: words.take("--watch").is_some() })
 }
 
@@ -149,14 +172,22 @@ fn query(words: &mut Words) -> Result<String, String> {
     if let Some(word) = words.plain.first() {
         return Err(format!("list takes no `{word}` (see sundown tasks --help)"));
     }
-    let mut query = String::new();
-    for flag in ["state", "kind", "limit", "cursor"] {
-        if let Some(value) = words.take(&format!("--{flag}")) {
-            query.push(if query.is_empty() { '?' } else { '&' });
-            query.push_str(&format!("{flag}={}", escaped(&value)));
-        }
-    }
-    Ok(query)
+    let limit = words.number("--limit", 1..=500)?.map(|limit| limit.to_string());
+    let cursor = words.take("--cursor").map(|id| checked(&id).map_err(|_| no_cursor(&id)));
+    let asked = [
+        ("state", words.take("--state")),
+        ("kind", words.take("--kind")),
+        ("limit", limit),
+        ("cursor", cursor.transpose()?),
+    ];
+    let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let asked: Vec<String> =
+        asked.map(|(name, value)| format!("{name}={}", escaped(&value))).collect();
+    Ok(if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) })
+}
+
+fn no_cursor(text: &str) -> String {
+    format!("--cursor takes the id of a task, not `{text}`")
 }
 
 /// As it may stand in a query.
@@ -194,20 +225,37 @@ mod tests {
         parse(line.split_whitespace().map(str::to_owned).collect()).map(|asked| asked.what)
     }
 
+    fn submitted(line: &str) -> (String, bool, bool) {
+        match parsed(line) {
+            Ok(Ask::Submit { task, reads, watches }) => {
+                (serde_json::to_string(&task).unwrap(), reads, watches)
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
     #[test]
     fn what_is_asked_for_is_understood() {
-        let task = json!({ "kind": "command", "input": {"a": 1}, "key": "k", "priority": 3 });
         let line = r#"submit command {"a":1} --key k --priority=3 --watch"#;
-        assert_eq!(parsed(line), Ok(Ask::Submit { task, reads: false, watches: true }));
+        let task = r#"{"kind":"command","input":{"a":1},"key":"k","priority":3}"#;
+        assert_eq!(submitted(line), (task.to_owned(), false, true));
         for (line, input, reads) in
-            [("submit x -", Value::Null, true), ("submit x \"-\"", json!("-"), false)]
+            [("submit x -", "null", true), ("submit x \"-\"", "\"-\"", false)]
         {
-            let task = json!({ "kind": "x", "input": input });
-            assert_eq!(parsed(line), Ok(Ask::Submit { task, reads, watches: false }));
+            let task = format!(r#"{{"kind":"x","input":{input}}}"#);
+            assert_eq!(submitted(line), (task, reads, false));
         }
-        let query = "?state=dead&kind=a%26b".to_owned();
-        assert_eq!(parsed("list --kind a&b --state dead"), Ok(Ask::List { query }));
-        assert_eq!(parsed("cancel 3 4"), Ok(Ask::Cancel(vec!["3".to_owned(), "4".to_owned()])));
+        let list = parsed("list --kind a&b --state dead");
+        assert!(matches!(list, Ok(Ask::List { query }) if query == "?state=dead&kind=a%26b"));
+        assert!(matches!(parsed("cancel 3 4"), Ok(Ask::Cancel(ids)) if ids == ["3", "4"]));
+        assert!(matches!(parsed("help"), Ok(Ask::Help)));
+    }
+
+    #[test]
+    fn an_input_goes_as_it_was_given_to_the_last_digit() {
+        let input = r#"{"n":123456789012345678901234567890.10,"n":1e400,"t":"\u0041"}"#;
+        let (task, _, _) = submitted(&format!("submit x {input}"));
+        assert_eq!(task, format!(r#"{{"kind":"x","input":{input}}}"#));
     }
 
     #[test]
@@ -216,7 +264,17 @@ mod tests {
             ("", "say what to do"),
             ("submit x", "a kind and an input"),
             ("submit x {", "INPUT is no JSON"),
-            ("submit x {} --priority high", "--priority takes a number, not `high`"),
+            (
+                "submit x {} --priority high",
+                "--priority takes a number from -32768 to 32767, not `high`",
+            ),
+            ("submit x {} --priority 40000", "--priority takes a number"),
+            ("submit x {} --attempts 0", "--attempts takes a number from 1"),
+            ("submit x {} --watch=no", "--watch takes no value"),
+            ("list --limit x", "--limit takes a number from 1 to 500, not `x`"),
+            ("list --limit 501", "--limit takes a number"),
+            ("list --cursor x", "--cursor takes the id"),
+            ("list --state dead --state=failed", "--state came twice"),
             ("list --colour red", "`list` knows no --colour"),
             ("watch x", "`x` is no task id"),
             ("cancel", "takes the ids"),

@@ -1,124 +1,117 @@
 //! `sundown __shim`: stands between the service and a command, so that no end of the service leaves a
 //! process behind, `kill -9` included.
 //!
-//! The service holds the other end of the shim's standard input. A byte on it asks for the end of the
-//! command: SIGTERM, and after the grace SIGKILL. Its end, which the kernel brings about when the
-//! service is gone however it went, is SIGKILL at once. Both go to the whole process group; and as
-//! the shim is its subreaper, even those who left the group come back to it, and are ended.
+//! The shim's standard input is a socket, whose other end the service holds. What the service says is a
+//! byte: it asks for the end of the command, SIGTERM, and after the grace SIGKILL. The end of the
+//! socket, which the kernel brings about when the service is gone however it went, is SIGKILL at once.
+//! Both go to the whole process group; and as the shim is its subreaper, even those who left the group
+//! come back to it, and are ended. What the shim says are [words](Word).
+//!
+//! Should the shim be stopped, the end of the service wakes it up. Should it be killed, the command dies
+//! with it, and the service ends the rest.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _, stdin};
+use std::io::{self, PipeReader, Read as _, Write as _, stdin};
+use std::os::fd::AsFd as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode};
 use std::thread::{Builder, park_timeout};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group,
-    set_child_subreaper, wait, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group,
+    set_child_subreaper, set_parent_process_death_signal, wait, waitid,
 };
-use rustix::time::{ClockId, clock_gettime};
 
-/// The command could not be started; what the shim wrote to the standard error says why.
-pub(crate) const NOT_STARTED: u8 = 125;
-/// The lease of the attempt had run out before the command was begun, so it was not.
-pub(crate) const TOO_LATE: u8 = 124;
+use super::begin;
+use super::word::Word;
+
 /// Its name on the command line.
 pub(crate) const NAME: &str = "__shim";
+/// What it is to do there: watch over a command, or become one.
+pub(super) const WATCH: &str = "watch";
+const BEGIN: &str = "begin";
 /// How long it looks for children that do not end although they were killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// When a lease ends that has so much left, as the shim is told.
-pub(crate) fn not_after(left: Duration) -> String {
-    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    since_boot().saturating_add(left).to_string()
-}
-
-/// Milliseconds by a clock that goes on while processes are frozen.
-fn since_boot() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
-    u64::try_from(now.tv_sec * 1000 + now.tv_nsec / 1_000_000).unwrap_or(0)
-}
-
-/// What the shim is told.
-struct Told {
-    /// Milliseconds since the start of the machine, after which nothing may be begun any more. The
-    /// shim looks itself: the service may be frozen between its look and this one.
-    not_after: u64,
-    grace: Duration,
-    stdin: Option<PathBuf>,
-    /// Where the service finds the process group, should the shim itself be killed.
-    group: PathBuf,
-    program: OsString,
-    arguments: Vec<OsString>,
-}
-
-/// Runs a command to its end, and ends as it did.
-pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    match told(arguments).and_then(|told| supervise(&told)) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            // Whoever reads it may be gone.
-            let _ = writeln!(io::stderr(), "{error}");
-            ExitCode::from(NOT_STARTED)
-        }
+/// Runs a command to its end, and tells of it.
+pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let what = arguments.next().unwrap_or_default();
+    if what == BEGIN {
+        return begin::run(arguments);
+    }
+    if what != WATCH {
+        return ExitCode::FAILURE;
+    }
+    let word = supervise(arguments).unwrap_or_else(Word::Failed);
+    match say(&word) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn told(mut arguments: impl Iterator<Item = OsString>) -> Result<Told, String> {
-    let mut next = |what: &str| arguments.next().ok_or_else(|| format!("the shim needs {what}"));
-    let not_after = next("a time in milliseconds")?;
-    let not_after = not_after.to_str().and_then(|text| text.parse().ok());
-    let not_after = not_after.ok_or("the shim needs a time in milliseconds")?;
-    let millis = next("a grace in milliseconds")?;
-    let millis = millis.to_str().and_then(|text| text.parse().ok());
-    let grace = Duration::from_millis(millis.ok_or("the shim needs a grace in milliseconds")?);
-    let group = next("a file for the process group")?.into();
-    let stdin = next("a file for the standard input, or nothing")?;
-    let stdin = (!stdin.is_empty()).then(|| stdin.into());
-    let program = next("a program")?;
-    Ok(Told { not_after, grace, stdin, group, program, arguments: arguments.collect() })
+/// Only the service hears it: the command's standard input is another one.
+fn say(word: &Word) -> io::Result<()> {
+    let service = stdin().as_fd().try_clone_to_owned()?;
+    File::from(service).write_all(word.line().as_bytes())
 }
 
-fn supervise(told: &Told) -> Result<u8, String> {
-    set_child_subreaper(Some(rustix::process::getpid()))
+fn supervise(mut told: impl Iterator<Item = OsString>) -> Result<Word, String> {
+    set_child_subreaper(Some(getpid()))
         .map_err(|error| format!("cannot become the reaper of the command: {error}"))?;
-    let input = match &told.stdin {
-        Some(path) => File::open(path)
-            .map(Stdio::from)
-            .map_err(|error| format!("cannot open the command's input: {error}"))?,
-        None => Stdio::null(),
-    };
-    if since_boot() >= told.not_after {
-        return Ok(TOO_LATE);
-    }
-    let mut child = Command::new(&told.program)
-        .args(&told.arguments)
-        .stdin(input)
-        .process_group(0)
-        .spawn()
-        .map_err(|error| format!("cannot start {}: {error}", told.program.display()))?;
+    // It also comes when a thread of the service ends, and changes nothing then.
+    set_parent_process_death_signal(Some(Signal::CONT))
+        .map_err(|error| format!("cannot be tied to the service: {error}"))?;
+    let grace = told.next().and_then(|millis| millis.to_str()?.parse().ok());
+    let grace = Duration::from_millis(grace.ok_or("the shim needs a grace in milliseconds")?);
+    let (mut child, mut begins) =
+        begin(told).map_err(|error| format!("cannot start a process: {error}"))?;
     let group = Pid::from_child(&child);
-    let _ = fs::write(&told.group, child.id().to_string());
-    let grace = told.grace;
     let listening = Builder::new().spawn(move || listen(group, grace));
-    if let Err(error) = listening {
-        let _ = kill_process_group(group, Signal::KILL);
-        let _ = child.wait();
-        return Err(format!("cannot start the shim's thread: {error}"));
+    let kept_from_it = match listening {
+        Ok(_) => kept_from_it(&mut begins),
+        Err(error) => Some(Word::Failed(format!("cannot start the shim's thread: {error}"))),
+    };
+    match kept_from_it {
+        // Whoever does not hear it any more is gone, and that is the end of the command, too.
+        None => drop(say(&Word::Begun(group))),
+        Some(_) => drop(kill_process_group(group, Signal::KILL)),
     }
     // Seen, and not yet reaped: as long as it is there, its group's number belongs to nobody else.
     let seen = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     while waitid(WaitId::Pid(group), seen).is_err_and(|error| error == Errno::INTR) {}
     let _ = kill_process_group(group, Signal::KILL);
-    let status = child.wait().map_err(|error| format!("cannot wait for the command: {error}"))?;
+    let status =
+        child.wait().expect("it is there until it is waited for, and was seen to have ended");
     end_all();
     let signal = status.signal().map(|signal| 128 + signal);
     let code = status.code().or(signal).unwrap_or(1);
-    Ok(u8::try_from(code).unwrap_or(1))
+    Ok(kept_from_it.unwrap_or(Word::Ended(code)))
+}
+
+/// Starts a process that becomes the command, with a pipe that ends when it has.
+fn begin(told: impl Iterator<Item = OsString>) -> io::Result<(Child, PipeReader)> {
+    let (reader, writer) = io::pipe()?;
+    let child = Command::new("/proc/self/exe")
+        .arg0("sundown")
+        .args([NAME, BEGIN, &std::process::id().to_string()])
+        .args(told)
+        .stdin(writer)
+        .process_group(0)
+        .spawn()?;
+    Ok((child, reader))
+}
+
+/// Waits until the command has begun, or for what kept it from that.
+fn kept_from_it(begins: &mut PipeReader) -> Option<Word> {
+    let mut line = String::new();
+    match begins.read_to_string(&mut line) {
+        Ok(0) => None,
+        Ok(_) => Some(Word::parse(&line).unwrap_or(Word::Failed(line))),
+        Err(error) => Some(Word::Failed(format!("cannot see whether it began: {error}"))),
+    }
 }
 
 /// Waits for what the service says, or for its end.

@@ -16,7 +16,7 @@ use sundown_tasks::{Change, TaskId, TaskService};
 use self::answer::{
     changed, no_query, no_task, nonsense, only, refused, store_failed, taken_in, unreadable,
 };
-use self::ask::{Batch, Listing, NewTask};
+use self::ask::{Batch, Listing, NewTask, Utf8, key};
 
 /// The most tasks that may come at once.
 const BATCH: usize = 1000;
@@ -33,17 +33,32 @@ pub(super) fn routes(service: TaskService, limit: u64) -> impl FnOnce(&mut Servi
     let bodies = JsonConfig::default().limit(limit).error_handler(unreadable);
     move |app| {
         let one = scope("/{id}")
-            .service(resource("").get(task).delete(cancel).default_service(only("GET, DELETE")))
+            .service(
+                resource("")
+                    .get(task)
+                    .head(task)
+                    .delete(cancel)
+                    .default_service(only("GET, HEAD, DELETE")),
+            )
             .service(resource("/events").get(events::follow).default_service(only("GET")))
             .service(resource("/requeue").post(requeue).default_service(only("POST")))
             .service(resource("/discard").post(discard).default_service(only("POST")));
         let tasks = scope("/tasks")
             .app_data(bodies)
             .app_data(QueryConfig::default().error_handler(no_query))
-            .service(resource("").post(submit).get(list).default_service(only("GET, POST")))
+            .service(
+                resource("")
+                    .post(submit)
+                    .get(list)
+                    .head(list)
+                    .default_service(only("GET, HEAD, POST")),
+            )
             .service(resource("/batch").post(batch).default_service(only("POST")))
             .service(one);
-        let document = resource("/openapi.json").get(document).default_service(only("GET"));
+        let document = resource("/openapi.json")
+            .get(document)
+            .head(document)
+            .default_service(only("GET, HEAD"));
         app.app_data(Data::new(service)).service(tasks).service(document);
     }
 }
@@ -55,10 +70,11 @@ async fn document() -> HttpResponse {
 async fn submit(
     tasks: Data<TaskService>,
     request: HttpRequest,
+    _: Utf8,
     Json(task): Json<NewTask>,
 ) -> HttpResponse {
-    let header = request.headers().get("Idempotency-Key").map(|key| key.to_str().ok());
-    let request = match task.into_request(header) {
+    let request = key(request.headers()).and_then(|key| task.into_request(key));
+    let request = match request {
         Ok(request) => request,
         Err(why) => return nonsense(&why),
     };
@@ -75,6 +91,7 @@ async fn submit(
 async fn batch(
     tasks: Data<TaskService>,
     request: HttpRequest,
+    _: Utf8,
     Json(batch): Json<Batch>,
 ) -> HttpResponse {
     if request.headers().contains_key("Idempotency-Key") {

@@ -10,10 +10,11 @@ use sundown_tasks::{
     TaskService,
 };
 use sundown_tempfiles::{TempDir, TempFiles};
+use tracing::warn;
 
 use super::{TASKS, named};
 use crate::call::Calls;
-use crate::command::{Commands, Workplace, Workplaces};
+use crate::command::{self, Commands, Rooms, Workplace, Workplaces};
 use crate::config::{Auto, Config, Loaded, Place};
 use crate::serve::count::Counting;
 
@@ -23,10 +24,20 @@ pub(super) async fn start(
     loaded: &Loaded,
     files: &TempFiles,
 ) -> Result<TaskService, BoxError> {
+    end_orphans(files).await;
     let store = open(&loaded.config).await.map_err(|error| named(loaded, "tasks.store", &error))?;
     let service =
         TaskService::start(coordinator, store, kinds(loaded, files), settings(&loaded.config))?;
     Ok(service)
+}
+
+/// Ends the commands of services that were killed together with their shims.
+async fn end_orphans(files: &TempFiles) {
+    let Some(root) = files.path().parent().map(Path::to_owned) else { return };
+    let ended = tokio::task::spawn_blocking(move || command::sweep(&root)).await.unwrap_or(0);
+    if ended > 0 {
+        warn!(processes = ended, "ended what the commands of a dead service had left running");
+    }
 }
 
 async fn open(config: &Config) -> Result<Arc<dyn Store>, BoxError> {
@@ -74,7 +85,8 @@ fn kinds(loaded: &Loaded, files: &TempFiles) -> Vec<Kind> {
     let mut kinds = Vec::new();
     if !loaded.commands.is_empty() {
         let by_name = loaded.commands.clone();
-        kinds.push(Kind::new(Commands { by_name, workplaces: workplaces(files.clone()) }));
+        let rooms = Arc::new(Rooms::new(config.temp.quota.0));
+        kinds.push(Commands { by_name, workplaces: workplaces(files.clone()), rooms }.kind());
     }
     if !config.http.allow.is_empty() {
         let calls = Calls {

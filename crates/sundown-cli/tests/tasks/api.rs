@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use sundown_drill::process::{Launch, Signal};
 use tokio::time::{Instant, sleep};
 
-use crate::http::{Answer, Client, request};
+use crate::http::{Answer, Client, get, request};
 use crate::service::{PATIENCE, Scratch, Service, launch, serving};
 
 pub(crate) const JSON: &str = "Content-Type: application/json\r\n";
@@ -110,6 +110,23 @@ pub(crate) async fn until_it(at: SocketAddr, id: &str, is: impl Fn(&Value) -> bo
         }
         assert!(Instant::now() < deadline, "{task}");
         sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// As `run_at` wants it.
+pub(crate) fn in_an_hour() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "the service reads it by its own clock")]
+    let now = SystemTime::now();
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_millis()).unwrap() + 3_600_000
+}
+
+/// Waits until the shutdown has begun.
+pub(crate) async fn until_stopping(desk: &Desk) {
+    let deadline = Instant::now() + PATIENCE;
+    while get(desk.service.admin, "/readyz").await.unwrap().status != 503 {
+        assert!(Instant::now() < deadline, "it does not stop");
+        sleep(Duration::from_millis(10)).await;
     }
 }
 

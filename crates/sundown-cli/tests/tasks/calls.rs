@@ -4,11 +4,13 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use sundown_drill::process::Signal;
 
-use crate::api::{Desk, end_of, submit, until_it};
+use crate::api::{Desk, end_of, in_an_hour, post, problem, submit, until, until_it};
+use crate::service::{Scratch, serving};
 
 /// A server that answers as its paths say, and remembers what it was asked.
 struct Other {
@@ -41,7 +43,7 @@ impl Other {
 }
 
 /// One request, one answer, and the end; whoever asks may be gone before.
-fn answer(mut stream: TcpStream, heard: &Mutex<Vec<String>>) -> Option<()> {
+fn answer(stream: TcpStream, heard: &Mutex<Vec<String>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let (mut text, mut length) = (String::new(), 0);
     loop {
@@ -64,6 +66,10 @@ fn answer(mut stream: TcpStream, heard: &Mutex<Vec<String>>) -> Option<()> {
         heard.push(text);
         heard.iter().filter(|text| text.split(' ').nth(1) == Some(&path)).count()
     };
+    if let Some(port) = path.strip_prefix("/in/to/") {
+        let head = format!("Location: http://127.0.0.1:{port}/in/to-you\r\n");
+        return write(stream, "307 Moved", &head, "");
+    }
     let (status, header, body) = match path.as_str() {
         "/in/flaky" if count == 1 => ("500 Oops", "", "not now".to_owned()),
         "/in/missing" => ("404 Not Found", "", "never heard of it".to_owned()),
@@ -74,10 +80,20 @@ fn answer(mut stream: TcpStream, heard: &Mutex<Vec<String>>) -> Option<()> {
         "/in/moved" => ("307 Moved", "Location: /in/ok\r\n", String::new()),
         "/in/lured" => ("307 Moved", "Location: /secret\r\n", String::new()),
         "/in/sent" => ("308 Moved", "Location: http://169.254.169.254/latest\r\n", String::new()),
+        "/in/deep/relative" => ("308 Moved", "Location: ok?a=b\r\n", String::new()),
+        "/in/deep/up" => ("307 Moved", "Location: ../ok#here\r\n", String::new()),
+        "/in/dawdling" => {
+            thread::park_timeout(Duration::from_millis(400));
+            ("307 Moved", "Location: /in/dawdling\r\n", String::new())
+        }
         "/in/round" => ("307 Moved", "Location: /in/round\r\n", String::new()),
         "/in/huge" => ("200 OK", "", "x".repeat(20 << 20)),
         _ => ("200 OK", "", "done".to_owned()),
     };
+    write(stream, status, header, &body)
+}
+
+fn write(mut stream: TcpStream, status: &str, header: &str, body: &str) -> Option<()> {
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\n{header}Content-Length: {length}\r\nConnection: close\r\n\r\n"
@@ -87,8 +103,16 @@ fn answer(mut stream: TcpStream, heard: &Mutex<Vec<String>>) -> Option<()> {
 }
 
 fn open(other: &Other) -> Desk {
-    let allow = other.url("/in");
-    Desk::open(&format!("--http-allow {allow} --http-timeout 500ms --http-answer-limit 4KiB"))
+    impatient(other, "20s")
+}
+
+/// One whose calls may take so long.
+fn impatient(other: &Other, timeout: &str) -> Desk {
+    Desk::open(&flags(&other.url("/in"), timeout))
+}
+
+fn flags(allow: &str, timeout: &str) -> String {
+    format!("--http-allow {allow} --http-timeout {timeout} --http-answer-limit 4KiB")
 }
 
 fn call(url: &str) -> Value {
@@ -131,16 +155,23 @@ async fn what_would_fail_again_fails_for_good_and_the_rest_is_tried_again() {
     let desk = open(&other);
     let ended = end_of(desk.at(), &call(&other.url("/in/missing")), "failed").await;
     assert_eq!(ended["error"], "the server answered 404 Not Found: never heard of it");
-    let began = Instant::now();
-    let ended = end_of(desk.at(), &call(&other.url("/in/slow")), "dead").await;
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert!(ended["error"].as_str().unwrap().contains("timeout"), "{ended}");
     let mut nobody = call(&other.url("/in/flaky"));
     nobody["max_attempts"] = 2.into();
     let id = submit(desk.at(), &nobody).await;
     let failed = until_it(desk.at(), &id, |task| task["failures"] == 1).await;
     assert_eq!(failed["error"], "the server answered 500 Internal Server Error: not now");
     until_it(desk.at(), &id, |task| task["state"] == "succeeded").await;
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_timeout_is_for_the_whole_call_redirects_included() {
+    let other = Other::start();
+    let desk = impatient(&other, "1s");
+    for path in ["/in/slow", "/in/dawdling"] {
+        let ended = end_of(desk.at(), &call(&other.url(path)), "dead").await;
+        assert!(ended["error"].as_str().unwrap().contains("timeout"), "{ended}");
+    }
     desk.close();
 }
 
@@ -165,6 +196,84 @@ async fn redirects_are_followed_inside_what_is_allowed_and_not_off_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_may_be_relative_to_where_it_stands() {
+    let other = Other::start();
+    let desk = open(&other);
+    for (path, next) in [("/in/deep/relative", "/in/deep/ok?a=b"), ("/in/deep/up", "/in/ok")] {
+        end_of(desk.at(), &call(&other.url(path)), "succeeded").await;
+        let heard = other.heard();
+        assert!(heard.last().unwrap().starts_with(&format!("POST {next} HTTP/1.1\r\n")), "{path}");
+    }
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_server_gets_no_header_that_could_be_a_secret() {
+    let (first, second) = (Other::start(), Other::start());
+    let desk = Desk::open(&flags(&format!("{},{}", first.url("/in"), second.url("/in")), "20s"));
+    let mut task = call(&first.url(&format!("/in/to/{}", second.port)));
+    task["input"]["headers"] = json!({
+        "X-Api-Key": "hush", "Authorization": "Bearer hush", "Cookie": "hush", "X-Any": "hush",
+        "Content-Type": "text/plain", "Accept": "text/html",
+    });
+    let ended = end_of(desk.at(), &task, "succeeded").await;
+    let (before, after) = (first.heard().remove(0), second.heard().remove(0));
+    assert_eq!(before.matches("hush").count(), 4, "{before}");
+    assert!(!after.contains("hush"), "{after}");
+    let lower = after.to_ascii_lowercase();
+    let key = format!("idempotency-key: sundown-task-{}\r\n", ended["id"].as_str().unwrap());
+    for header in ["content-type: text/plain\r\n", "accept: text/html\r\n", &key] {
+        assert!(lower.contains(header), "{after}");
+    }
+    assert!(after.ends_with("\r\n\r\nhello"), "{after}");
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_proxy_of_the_environment_comes_in_between() {
+    let (other, scratch) = (Other::start(), Scratch::new());
+    let mut launch = Desk::launch(&scratch, "", &flags(&other.url("/in"), "20s"));
+    for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "http_proxy"] {
+        launch = launch.env(name, "http://127.0.0.1:1");
+    }
+    let desk = Desk { service: serving(launch.spawn().unwrap()), scratch };
+    end_of(desk.at(), &call(&other.url("/in/ok")), "succeeded").await;
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_allowed_once_is_looked_at_again_when_it_runs() {
+    let other = Other::start();
+    let scratch = Scratch::new();
+    let commands = "[commands.true]\nrun = [\"/bin/true\"]\n";
+    let flags = flags(&other.url("/in"), "20s");
+    let mut service = serving(Desk::launch(&scratch, commands, &flags).spawn().unwrap());
+    let mut ids = Vec::new();
+    for mut task in
+        [call(&other.url("/in/ok")), json!({ "kind": "command", "input": { "command": "true" } })]
+    {
+        task["run_at"] = in_an_hour().into();
+        ids.push(submit(service.web, &task).await);
+    }
+    service.signal(Signal::Term);
+    service.ends_with(0);
+    let store = rusqlite::Connection::open(scratch.path("tasks.db")).unwrap();
+    assert_eq!(store.execute("update task set run_at = 0", []).unwrap(), 2);
+    drop(store);
+
+    let commands = "[commands.false]\nrun = [\"/bin/false\"]\n";
+    let flags = flags.replace("/in", "/elsewhere");
+    let service = serving(Desk::launch(&scratch, commands, &flags).spawn().unwrap());
+    let desk = Desk { service, scratch };
+    for (id, culprit) in ids.iter().zip(["is not allowed", "no command `true`"]) {
+        let ended = until(desk.at(), id, "failed").await;
+        assert!(ended["error"].as_str().unwrap().contains(culprit), "{ended}");
+    }
+    assert_eq!(other.heard(), [""; 0]);
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_huge_answer_is_cut() {
     let other = Other::start();
     let desk = open(&other);
@@ -172,6 +281,11 @@ async fn a_huge_answer_is_cut() {
     assert_eq!(ended["output"]["body"].as_str().unwrap().len(), 4096);
     assert_eq!(ended["output"]["is_truncated"], true);
     desk.close();
+}
+
+/// It is not even taken in.
+async fn refused(desk: &Desk, task: &Value) {
+    problem(&post(desk.at(), "/tasks", task).await, 422, "invalid_input");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,10 +313,10 @@ async fn nothing_else_is_ever_asked_for() {
         "http://169.254.169.254/latest/meta-data".to_owned(),
         format!("ftp://127.0.0.1:{port}/in"),
         "file:///etc/passwd".to_owned(),
+        format!("http://127.0.0.1:{}/in", u32::from(port) + 65536),
         String::new(),
     ] {
-        let ended = end_of(desk.at(), &call(&url), "failed").await;
-        assert_eq!(ended["attempt"], 1, "{url}: {ended}");
+        refused(&desk, &call(&url)).await;
     }
     for (field, value) in [
         ("method", json!("CONNECT")),
@@ -214,7 +328,7 @@ async fn nothing_else_is_ever_asked_for() {
     ] {
         let mut task = call(&other.url("/in/ok"));
         task["input"][field] = value;
-        end_of(desk.at(), &task, "failed").await;
+        refused(&desk, &task).await;
     }
     assert_eq!(other.heard(), [""; 0]);
     desk.close();

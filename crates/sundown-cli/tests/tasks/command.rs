@@ -34,6 +34,11 @@ run = ["/bin/sh", "-c", "echo \"from [$TASK_CHECKPOINT]\"; echo 'checkpoint: 41 
 lines = true
 [commands.long]
 run = ["/bin/sh", "-c", "printf checkpoint:; head -c 3000 /dev/zero | tr '\\0' x; echo; sleep 600"]
+[commands.hoard]
+run = ["/bin/sh", "-c", "mkdir -p deep/er; head -c 30000000 /dev/zero > deep/er/big; ln -s / link; sleep 600"]
+[commands.modest]
+run = ["/bin/sh", "-c", "head -c 2000000 /dev/zero > big; truncate -s 1G sparse; while ! [ -e \"$1\" ]; do sleep .1; done", "modest"]
+arguments = true
 [commands.nul]
 run = ["/bin/sh", "-c", "printf 'checkpoint:a\\0b\\n'"]
 "#;
@@ -71,7 +76,7 @@ async fn arguments_are_data_whatever_stands_in_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_program_can_be_given_fails_for_good() {
+async fn what_no_program_can_be_given_is_refused() {
     let desk = Desk::configured(COMMANDS, "");
     let crowd = vec!["x"; 100_000];
     let long = "x".repeat(70_000);
@@ -84,9 +89,8 @@ async fn what_no_program_can_be_given_fails_for_good() {
         (command("../say", &[]), "there is no command"),
         (command("", &[]), "there is no command"),
     ] {
-        let ended = end_of(desk.at(), &task, "failed").await;
-        let error = ended["error"].as_str().unwrap();
-        assert!(error.contains(culprit), "{error}");
+        let detail = problem(&post(desk.at(), "/tasks", &task).await, 422, "invalid_input");
+        assert!(detail.contains(culprit), "{detail}");
     }
     for input in
         [json!({ "command": ["say"] }), json!({}), json!({ "command": "say", "shell": true })]
@@ -193,6 +197,19 @@ async fn each_attempt_has_a_directory_that_is_gone_afterwards() {
     assert_eq!(said[0], said[1]);
     assert!(Path::new(said[2]).starts_with(place), "{said:?}");
     assert!(!place.exists(), "{said:?}");
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_fills_the_disk_is_ended_and_its_neighbour_is_not() {
+    let desk = Desk::configured(COMMANDS, "--temp-quota 8MiB --tasks-concurrency 4");
+    let end = desk.scratch.path("end");
+    let modest = submit(desk.at(), &command("modest", &[&end])).await;
+    let ended = end_of(desk.at(), &command("hoard", &[]), "dead").await;
+    let error = ended["error"].as_str().unwrap();
+    assert!(error.contains("may hold 8388608 together (`temp.quota`)"), "{error}");
+    fs::write(end, "").unwrap();
+    until(desk.at(), &modest, "succeeded").await;
     desk.close();
 }
 

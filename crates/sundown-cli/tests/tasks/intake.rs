@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Desk, JSON, ask, count, expect, json_of, post, show, submit, until};
-use crate::http::request;
+use crate::api::{Desk, JSON, ask, count, expect, in_an_hour, json_of, post, show, submit, until};
+use crate::http::{Client, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_is_handed_in_run_and_found_again() {
@@ -111,7 +111,7 @@ async fn the_more_urgent_comes_first_and_nobody_before_his_time() {
         ids.push(submit(desk.at(), &task).await);
     }
     let mut late = count(1, 0);
-    late["run_at"] = u64::MAX.into();
+    late["run_at"] = in_an_hour().into();
     let late = submit(desk.at(), &late).await;
     assert_eq!(ask(desk.at(), &format!("DELETE /tasks/{first}"), "").await.status, 202);
     let mut begun = Vec::new();
@@ -122,5 +122,26 @@ async fn the_more_urgent_comes_first_and_nobody_before_his_time() {
     assert_eq!(show(desk.at(), &late).await["state"], "pending");
     let gone = json_of(&ask(desk.at(), &format!("DELETE /tasks/{late}"), "").await);
     assert_eq!(gone["state"], "cancelled");
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_is_answered_as_get_without_the_body() {
+    let desk = Desk::open("");
+    let id = submit(desk.at(), &count(1, 0)).await;
+    until(desk.at(), &id, "succeeded").await;
+    let mut client = Client::connect(desk.at()).await.unwrap();
+    for path in ["/tasks?limit=1", &format!("/tasks/{id}"), "/openapi.json"] {
+        client.ask(&format!("HEAD {path}"), "").await.unwrap();
+        let head = client.head().await.unwrap();
+        assert!(head.starts_with("http/1.1 200 "), "{path}: {head}");
+        // What follows on the connection is the next answer, and not a body.
+        let got = client.get(path).await.unwrap();
+        let kind = "content-type: application/json\r\n";
+        assert!(got.status == 200 && got.head.contains(kind) && head.contains(kind), "{got:?}");
+    }
+    client.ask(&format!("HEAD /tasks/{id}/events"), "").await.unwrap();
+    let head = client.head().await.unwrap();
+    assert!(head.starts_with("http/1.1 405 ") && head.contains("allow: get\r\n"), "{head}");
     desk.close();
 }

@@ -7,7 +7,9 @@ mod api;
 mod calls;
 mod client;
 mod client_terminal;
+mod client_wire;
 mod command;
+mod command_begin;
 mod command_end;
 mod events;
 #[expect(dead_code, reason = "the tests of serving use the rest")]

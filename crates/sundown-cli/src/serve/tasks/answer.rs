@@ -7,7 +7,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _, Route, web
 use serde_json::{Value, json};
 use sundown_tasks::{Change, Refused, Started, StoreError, TaskId};
 
-use crate::serve::problem::problem;
+use crate::serve::problem::{problem, short};
 
 /// How many seconds a client should stay away from a service that stops, or is full.
 const COME_BACK: u32 = 1;
@@ -33,7 +33,7 @@ pub(super) fn taken_in(result: Result<Started, Refused>) -> Value {
             "error": {
                 "status": status_of(&error).as_u16(),
                 "code": error.name(),
-                "detail": error.to_string(),
+                "detail": short(&error.to_string()),
             }
         }),
     }
@@ -84,6 +84,13 @@ pub(super) fn unreadable(error: JsonPayloadError, _: &HttpRequest) -> Error {
         }
     };
     InternalError::from_response(error, answer).into()
+}
+
+/// A body in letters that JSON does not have.
+pub(super) fn foreign(charset: &str) -> HttpResponse {
+    let detail =
+        format!("JSON is UTF-8, not `{charset}` (send it so, and say nothing of a charset)");
+    problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_json", &detail)
 }
 
 /// A query that cannot be read.

@@ -1,12 +1,22 @@
 //! What clients send: tasks to be, and which tasks they want to see.
 
+use std::future::{Ready, ready};
 use std::time::{Duration, SystemTime};
 
+use actix_web::dev::Payload;
+use actix_web::error::InternalError;
+use actix_web::http::header::HeaderMap;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sundown_tasks::{Filter, Request, State};
 
+use super::answer::foreign;
 use super::{LONGEST_PAGE, PAGE};
+
+/// How far away `run_at` may be: beyond that it is a mistake in the unit, and the task would wait for
+/// ever.
+const FARTHEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// A task to be.
 #[derive(Debug, Deserialize)]
@@ -36,7 +46,7 @@ pub(super) struct Listing {
     state: Option<String>,
     kind: Option<String>,
     cursor: Option<String>,
-    limit: Option<usize>,
+    limit: Option<String>,
 }
 
 fn null() -> Box<RawValue> {
@@ -44,17 +54,15 @@ fn null() -> Box<RawValue> {
 }
 
 impl NewTask {
-    /// `header` is the key in the head of the request: none, or one that may be no text.
-    pub(super) fn into_request(self, header: Option<Option<&str>>) -> Result<Request, String> {
+    /// `header` is the key in the head of the request.
+    pub(super) fn into_request(self, header: Option<&str>) -> Result<Request, String> {
         let mut request = Request::new(self.kind, self.input);
         let key = match (self.key, header) {
-            (_, Some(None)) => return Err("the header Idempotency-Key is no text".to_owned()),
-            (Some(body), Some(Some(header))) if body != header => {
+            (Some(body), Some(header)) if body != header => {
                 return Err("`key` and the header Idempotency-Key differ (send one)".to_owned());
             }
             (Some(key), _) => Some(key),
-            (None, Some(Some(header))) => Some(header.to_owned()),
-            (None, None) => None,
+            (None, header) => header.map(str::to_owned),
         };
         if let Some(key) = key {
             request = request.key(key);
@@ -63,8 +71,7 @@ impl NewTask {
             request = request.priority(priority);
         }
         if let Some(at) = self.run_at {
-            let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(at));
-            request = request.run_at(at.ok_or("`run_at` is too far away")?);
+            request = request.run_at(due(Duration::from_millis(at))?);
         }
         if let Some(count) = self.max_attempts {
             if count == 0 {
@@ -73,6 +80,52 @@ impl NewTask {
             request = request.attempts(count);
         }
         Ok(request)
+    }
+}
+
+/// When a task is due that is so long after 1970.
+fn due(after: Duration) -> Result<SystemTime, String> {
+    #[expect(clippy::disallowed_methods, reason = "a person or another machine chose the time")]
+    let now = SystemTime::now();
+    let at = SystemTime::UNIX_EPOCH.checked_add(after);
+    let at = at.filter(|at| at.duration_since(now).unwrap_or_default() <= FARTHEST);
+    at.ok_or_else(|| "`run_at` is more than ten years away (it is in milliseconds)".to_owned())
+}
+
+/// The key in the head of a request.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, String> {
+    let mut keys = headers.get_all("Idempotency-Key");
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => match key.to_str() {
+            Ok(key) => Ok(Some(key)),
+            Err(_) => Err("the header Idempotency-Key is no text".to_owned()),
+        },
+        (Some(_), Some(_)) => Err("the header Idempotency-Key came twice (send one)".to_owned()),
+    }
+}
+
+/// A body that is in UTF-8, as far as its head says.
+pub(super) struct Utf8;
+
+impl FromRequest for Utf8 {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // A type that cannot be read is refused for that.
+        let kind = request.mime_type().ok().flatten();
+        let charset = kind.as_ref().and_then(|kind| kind.get_param("charset"));
+        let is_ours = |name: &str| {
+            ["utf-8", "utf8", "us-ascii"].iter().any(|ours| name.eq_ignore_ascii_case(ours))
+        };
+        ready(match charset {
+            Some(name) if !is_ours(name.as_str()) => {
+                let answer = foreign(name.as_str());
+                Err(InternalError::from_response("a foreign charset", answer).into())
+            }
+            Some(_) | None => Ok(Utf8),
+        })
     }
 }
 
@@ -91,10 +144,15 @@ impl Listing {
         if self.kind.as_ref().is_some_and(|kind| kind.contains('\0')) {
             return Err("no kind has a zero byte in its name".to_owned());
         }
-        let limit = self.limit.unwrap_or(PAGE);
-        if !(1..=LONGEST_PAGE).contains(&limit) {
-            return Err(format!("a page has 1 to {LONGEST_PAGE} tasks, not {limit}"));
-        }
+        let limit = match self.limit {
+            None => PAGE,
+            Some(text) => {
+                let limit = text.parse().ok().filter(|limit| (1..=LONGEST_PAGE).contains(limit));
+                limit.ok_or_else(|| {
+                    format!("`limit` is a number from 1 to {LONGEST_PAGE}, not `{text}`")
+                })?
+            }
+        };
         Ok(Filter {
             state: state.transpose()?,
             kind: self.kind,

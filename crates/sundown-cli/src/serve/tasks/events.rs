@@ -17,7 +17,7 @@ use super::answer::{no_task, nonsense, store_failed};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct From {
-    after: Option<u64>,
+    after: Option<String>,
 }
 
 /// `Last-Event-ID` comes from a client that takes its stream up again, `after` from one that begins.
@@ -33,7 +33,10 @@ pub(super) async fn follow(
     let after = match header {
         Some(Ok(last)) => last,
         Some(Err(_)) => return nonsense("Last-Event-ID is a number"),
-        None => from.after.unwrap_or(0),
+        None => match from.after.as_deref().unwrap_or("0").parse() {
+            Ok(after) => after,
+            Err(_) => return nonsense("`after` is a number"),
+        },
     };
     match tasks.get(id).await {
         Ok(Some(_)) => {
