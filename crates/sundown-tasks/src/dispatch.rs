@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::{Claim, endings};
 use crate::attempt::Leash;
 use crate::health::Deed;
 use crate::run::{Word, attempt};
 use crate::service::Service;
 use crate::store::{Ending, Wanted};
+use crate::{Claim, endings};
 
 /// The most that may be claimed ahead.
 const AHEAD: usize = 1024;

@@ -74,7 +74,7 @@ impl Keeper {
             let mut pause = PAUSE;
             while let Err(panic) = catch_unwind(AssertUnwindSafe(keep)) {
                 keeping.has_panicked(&component, &message(&*panic), &coordinator);
-                runtime.block_on(sleep(pause));
+                runtime.block_on(async { sleep(pause).await });
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         })?;

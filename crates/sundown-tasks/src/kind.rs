@@ -171,12 +171,12 @@ impl Backoff {
 pub(crate) struct Kinds(BTreeMap<String, Kind>);
 
 impl Kinds {
-    /// The second of two with one name is answered back.
-    pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>) -> Result<Self, Kind> {
+    /// The name that two of them have is answered back.
+    pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>) -> Result<Self, String> {
         let mut all = BTreeMap::new();
         for kind in kinds {
             if let Some(second) = all.insert(kind.name.clone(), kind) {
-                return Err(second);
+                return Err(second.name);
             }
         }
         Ok(Kinds(all))

@@ -62,7 +62,7 @@ impl TaskService {
     ) -> Result<Self, StartError> {
         settings.check()?;
         metrics::describe();
-        let kinds = Kinds::new(kinds).map_err(|kind| StartError::KindTwice { kind: kind.name })?;
+        let kinds = Kinds::new(kinds).map_err(|kind| StartError::KindTwice { kind })?;
         let attempts = Arc::<Attempts>::default();
         let keeper = Keeper::start(&coordinator, store.clone(), attempts.clone(), &settings)
             .map_err(StartError::Keeper)?;

@@ -2,7 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::{claim, ending, intake, listing, owner, row, schema, told, transaction, unwanted, wish};
+use super::{
+    claim, ending, intake, listing, owner, row, schema, told, transaction, unwanted, wish,
+};
 
 /// The steps of the plan for this statement.
 fn plan(connection: &Connection, sql: &str) -> String {
