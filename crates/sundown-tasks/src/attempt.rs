@@ -301,6 +301,13 @@ impl Attempts {
         leased.map(|held| held.fence).collect()
     }
 
+    /// Whether there is one whose lease may have run out: this process was frozen, or could not renew.
+    pub(crate) fn is_overdue(&self) -> bool {
+        let (held, now) = (self.held(), Instant::now());
+        let mut leased = held.attempts.values().filter(|held| held.stage != Stage::Given);
+        leased.any(|held| held.held_until < now)
+    }
+
     /// All whose code runs and was not told yet that nobody wants it.
     pub(crate) fn wanted(&self) -> Vec<Fence> {
         let held = self.held();

@@ -226,14 +226,18 @@ impl Keeping {
     }
 
     /// After the store could not be reached everybody has the time of a lease to renew first: those
-    /// who were cut off with us are not dead. Whoever has just come cannot know what was before, and
-    /// leaves them the time for one renewal. What is proven to be dead need not be waited for.
+    /// who were cut off with us are not dead. Whoever has just come, or was frozen, cannot know how it
+    /// went for others, and leaves them the time for one renewal. What is proven to be dead need not
+    /// be waited for.
     async fn rescue(&self) {
-        let mut not_before = Instant::now() + self.lease / 3 + COURTESY;
+        let courtesy = self.lease / 3 + COURTESY;
+        let mut not_before = Instant::now() + courtesy;
         loop {
             sleep(RESCUE.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
             if !self.health.is_answered() {
                 not_before = Instant::now() + self.lease;
+            } else if self.attempts.is_overdue() {
+                not_before = not_before.max(Instant::now() + courtesy);
             }
             let answer = if Instant::now() < not_before {
                 self.store.rescue_of_dead(SWEEP).await

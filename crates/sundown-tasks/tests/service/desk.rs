@@ -94,7 +94,7 @@ pub(crate) struct Replica {
 }
 
 pub(crate) fn settings() -> Settings {
-    Settings::default().lease(Duration::from_millis(600)).poll(Duration::from_millis(50))
+    Settings::default().lease(Duration::from_millis(1500)).poll(Duration::from_millis(50))
 }
 
 pub(crate) async fn start(place: &Place, kinds: Vec<Kind>) -> Replica {

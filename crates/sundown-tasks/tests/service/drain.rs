@@ -59,10 +59,10 @@ pub(crate) async fn what_does_not_end_in_time_goes_on_elsewhere_at_once_and_lose
     let other = start_with(&place, vec![there.kind()], settings().concurrency(8), cap).await;
     there.begun(3).await;
     let report = replica.stop().await;
-    assert!(report.is_clean(), "{report}");
     assert_eq!(report.handed_back(), 2);
-    let detail = report.waiter("tasks hand-back").unwrap().detail.clone().unwrap();
-    assert_eq!(detail, format!("{}, {}", tasks[0], tasks[1]));
+    let waiter = report.waiter("tasks hand-back").unwrap();
+    assert_eq!(waiter.outcome, Some(Outcome::Done), "{report}");
+    assert_eq!(waiter.detail, Some(format!("{}, {}", tasks[0], tasks[1])));
     there.begun(5).await;
     there.open();
     for task in &tasks[..2] {
@@ -112,7 +112,7 @@ pub(crate) async fn claimed_but_unstarted_work_goes_back_at_once(place: Place) {
 
 pub(crate) async fn a_drain_of_many_leases_makes_nothing_run_twice(place: Place) {
     let gate = Gate::new();
-    let settings = || settings().lease(Duration::from_millis(200));
+    let settings = || settings().lease(Duration::from_millis(500));
     let cap = Duration::from_secs(20);
     let replica = start_with(&place, vec![gate.thread()], settings(), cap).await;
     let other = start_with(&place, vec![gate.thread()], settings(), cap).await;
@@ -121,9 +121,9 @@ pub(crate) async fn a_drain_of_many_leases_makes_nothing_run_twice(place: Place)
         tasks.push(replica.hand_in("thread", json!(null)).await);
     }
     gate.begun(4).await;
-    // Ten leases long.
+    // Several leases long.
     let (first, second, ()) = tokio::join!(replica.stop(), other.stop(), async {
-        sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_secs(3)).await;
         gate.open();
     });
     assert!(first.is_clean() && second.is_clean(), "{first}\n{second}");

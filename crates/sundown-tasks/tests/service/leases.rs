@@ -51,6 +51,29 @@ pub(crate) async fn a_few_renewals_that_fail_cost_no_lease(place: Place) {
     other.stop().await;
 }
 
+pub(crate) async fn nobody_takes_back_its_own_because_the_store_was_slow(place: Place) {
+    let (is_slow, rescues) = (AtomicBool::new(true), Arc::new(AtomicU32::new(0)));
+    let lease = Duration::from_millis(1500);
+    let count = rescues.clone();
+    let store = Faulty::before(place.store().await, move |asked| match asked {
+        Asked::Renew if is_slow.swap(false, Ordering::SeqCst) => Fate::Late(4 * lease),
+        Asked::Rescue | Asked::RescueOfDead => {
+            count.fetch_add(1, Ordering::SeqCst);
+            Fate::Done
+        }
+        _ => Fate::Done,
+    });
+    let gate = Gate::new();
+    let replica = start_on(store, vec![gate.kind()], settings().lease(lease), CAP);
+    let task = replica.hand_in("gate", json!(null)).await;
+    gate.begun(1).await;
+    sleep(6 * lease).await;
+    assert!(rescues.load(Ordering::SeqCst) > 0);
+    gate.open();
+    assert_eq!(replica.reaches(task, State::Succeeded).await.attempt, 1);
+    replica.stop().await;
+}
+
 pub(crate) async fn whoever_has_just_come_leaves_the_living_time_to_renew(place: Place) {
     let is_away = Arc::new(AtomicBool::new(false));
     let away_now = is_away.clone();
@@ -120,9 +143,9 @@ pub(crate) async fn a_runtime_whose_threads_are_all_blocked_makes_nothing_run_tw
     }
     until("no thread is left", async || begun.load(Ordering::SeqCst) == 2).await;
     let other = start_with(&place, kinds(), settings(), CAP).await;
-    // Five leases, counted from when the other one takes back what is overdue.
+    // Three leases, counted from when the other one takes back what is overdue.
     let since = Instant::now();
-    while since.elapsed() < Duration::from_millis(1200 + 5 * 600) {
+    while since.elapsed() < Duration::from_millis(1500 + 3 * 1500) {
         assert_eq!((begun.load(Ordering::SeqCst), gate.seen().begun), (2, 1));
         sleep(Duration::from_millis(20)).await;
     }

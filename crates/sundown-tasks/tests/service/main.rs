@@ -51,6 +51,7 @@ macro_rules! promises {
                 what_is_over_is_forgotten_after_its_time;
             leases: a_long_lease_does_not_delay_a_cancellation,
                 a_few_renewals_that_fail_cost_no_lease,
+                nobody_takes_back_its_own_because_the_store_was_slow,
                 whoever_has_just_come_leaves_the_living_time_to_renew,
                 a_runtime_whose_threads_are_all_blocked_makes_nothing_run_twice;
             outages: no_end_is_lost_and_what_is_unwritten_is_bounded_however_slow_the_store,

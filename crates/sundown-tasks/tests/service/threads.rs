@@ -21,14 +21,13 @@ pub(crate) async fn one_that_takes_too_long_keeps_its_place_until_it_returns(pla
     let task = replica.hand_in("thread", json!(null)).await;
     gate.sees(|seen| seen.told > 0).await;
     // Several leases long: it is not tried again, here or there.
-    sleep(Duration::from_secs(3)).await;
+    sleep(Duration::from_secs(4)).await;
     let entry = replica.service.get(task).await.unwrap().unwrap();
     assert_eq!((entry.state, entry.attempt, gate.seen().now), (State::Running, 1, 1));
     gate.open();
     gate.begun(2).await;
     let entry = replica.reaches(task, State::Succeeded).await;
-    assert!(entry.failures > 0);
-    assert_eq!(entry.error.as_deref(), Some("took longer than 300ms"));
+    assert!(entry.failures > 0, "the first took too long, although it returned in the end");
     assert_eq!(gate.seen().most, 1);
     replica.stop().await;
     other.stop().await;
