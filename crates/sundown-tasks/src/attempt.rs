@@ -1,6 +1,7 @@
 //! The attempts of this process: which there are, how each is told to stop, and what it still owes.
 
-use std::collections::HashMap;
+mod held;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
 
-use crate::endings::Endings;
+use self::held::{Attempt, Held, Stage};
 use crate::store::Ending;
 use crate::{Fence, StoreError, TaskId, metrics};
 
@@ -21,14 +22,6 @@ pub(crate) struct Attempts {
     has_ended: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Held {
-    attempts: HashMap<TaskId, Attempt>,
-    running: usize,
-    running_of: HashMap<String, usize>,
-    endings: Endings,
-}
-
 /// How an attempt is stopped from outside.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Leash {
@@ -36,90 +29,6 @@ pub(crate) struct Leash {
     pub(crate) cancel: CancellationToken,
     /// Its code is dropped: nobody listens to it any more.
     pub(crate) cut: CancellationToken,
-}
-
-/// One attempt, from the claim to the commit of its end.
-#[derive(Debug)]
-struct Attempt {
-    fence: Fence,
-    kind: String,
-    since: Instant,
-    /// Until then it is this process's for certain, by a clock that goes on while the process is
-    /// frozen.
-    held_until: Instant,
-    leash: Leash,
-    is_unwanted: bool,
-    stage: Stage,
-}
-
-/// How far an attempt is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Claimed, and waits for a place.
-    Waiting,
-    /// Its code runs, or is about to.
-    Running,
-    /// Its code has ended, and the store does not know yet.
-    Ended,
-    /// It is being handed back: whatever its code says now comes too late.
-    Given,
-}
-
-impl Held {
-    fn get(&mut self, fence: Fence) -> Option<&mut Attempt> {
-        self.attempts.get_mut(&fence.task).filter(|attempt| attempt.fence == fence)
-    }
-
-    /// Puts an attempt into another stage, and keeps count. Answers whether it is there.
-    fn enter(&mut self, fence: Fence, stage: Stage) -> bool {
-        let Some(attempt) = self.attempts.get_mut(&fence.task).filter(|a| a.fence == fence) else {
-            return false;
-        };
-        let was_running = attempt.is_running();
-        attempt.stage = stage;
-        let is_running = attempt.is_running();
-        let kind = attempt.kind.clone();
-        self.count(&kind, was_running, is_running);
-        true
-    }
-
-    fn remove(&mut self, fence: Fence) -> Option<Attempt> {
-        self.get(fence)?;
-        let attempt = self.attempts.remove(&fence.task)?;
-        self.count(&attempt.kind, attempt.is_running(), false);
-        Some(attempt)
-    }
-
-    fn count(&mut self, kind: &str, was_running: bool, is_running: bool) {
-        let of_kind = self.running_of.entry(kind.to_owned()).or_default();
-        match (was_running, is_running) {
-            (false, true) => {
-                *of_kind += 1;
-                self.running += 1;
-            }
-            (true, false) => {
-                *of_kind -= 1;
-                self.running -= 1;
-            }
-            (true, true) | (false, false) => {}
-        }
-    }
-}
-
-impl Attempt {
-    fn is_running(&self) -> bool {
-        self.stage == Stage::Running
-    }
-
-    /// Whether its code has still to end.
-    fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Waiting | Stage::Running)
-    }
-
-    fn stop(&self) {
-        self.leash.cancel.cancel();
-        self.leash.cut.cancel();
-    }
 }
 
 impl Attempts {

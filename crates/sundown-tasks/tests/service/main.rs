@@ -13,6 +13,7 @@ mod health;
 mod intake;
 mod leases;
 mod outages;
+mod proven;
 #[cfg(feature = "postgres")]
 mod shared;
 mod threads;
