@@ -1,122 +1,46 @@
 //! The attempts of this process: which there are, how each is told to stop, and what it still owes.
 
-use std::collections::HashMap;
+mod held;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
-use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Fence, TaskId};
+use self::held::{Attempt, Held, Stage};
+use crate::store::Ending;
+use crate::{Fence, StoreError, TaskId, metrics};
 
 /// Everything this process has claimed and not given back.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     held: Mutex<Held>,
     changed: Notify,
+    /// For the one who writes them down.
+    has_ended: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Held {
-    attempts: HashMap<TaskId, Attempt>,
-    running: usize,
-    running_of: HashMap<String, usize>,
-}
-
-/// One attempt, from the claim to the commit of its end.
-#[derive(Debug)]
-struct Attempt {
-    fence: Fence,
-    kind: String,
-    since: Instant,
-    /// Until then it is this process's for certain, by a clock that goes on while the process is
-    /// frozen.
-    held_until: Instant,
-    /// Told to stop where it is.
-    cancel: CancellationToken,
-    is_unwanted: bool,
-    stage: Stage,
-}
-
-/// How far an attempt is.
-#[derive(Debug)]
-enum Stage {
-    /// Claimed, and waits for a place.
-    Waiting,
-    /// Its code runs.
-    Running(AbortHandle),
-    /// Its code has ended, and the store does not know yet.
-    Ended,
-    /// It is being handed back: whatever its code says now comes too late.
-    Given,
-}
-
-impl Held {
-    fn get(&mut self, fence: Fence) -> Option<&mut Attempt> {
-        self.attempts.get_mut(&fence.task).filter(|attempt| attempt.fence == fence)
-    }
-
-    /// Puts an attempt into another stage, and keeps count. Answers whether it is there.
-    fn enter(&mut self, fence: Fence, stage: Stage) -> bool {
-        let Some(attempt) = self.attempts.get_mut(&fence.task).filter(|a| a.fence == fence) else {
-            return false;
-        };
-        let was_running = attempt.is_running();
-        attempt.stage = stage;
-        let is_running = attempt.is_running();
-        let kind = attempt.kind.clone();
-        self.count(&kind, was_running, is_running);
-        true
-    }
-
-    fn remove(&mut self, fence: Fence) -> Option<Attempt> {
-        self.get(fence)?;
-        let attempt = self.attempts.remove(&fence.task)?;
-        self.count(&attempt.kind, attempt.is_running(), false);
-        Some(attempt)
-    }
-
-    fn count(&mut self, kind: &str, was_running: bool, is_running: bool) {
-        let of_kind = self.running_of.entry(kind.to_owned()).or_default();
-        match (was_running, is_running) {
-            (false, true) => {
-                *of_kind += 1;
-                self.running += 1;
-            }
-            (true, false) => {
-                *of_kind -= 1;
-                self.running -= 1;
-            }
-            (true, true) | (false, false) => {}
-        }
-    }
-}
-
-impl Attempt {
-    fn is_running(&self) -> bool {
-        matches!(self.stage, Stage::Running(_))
-    }
-
-    fn stop(&self) {
-        self.cancel.cancel();
-        if let Stage::Running(abort) = &self.stage {
-            abort.abort();
-        }
-    }
+/// How an attempt is stopped from outside.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Leash {
+    /// It is told to stop where it is.
+    pub(crate) cancel: CancellationToken,
+    /// Its code is dropped: nobody listens to it any more.
+    pub(crate) cut: CancellationToken,
 }
 
 impl Attempts {
     /// `held_until` counts from before the claim was asked for: the store's lease ends no sooner.
-    pub(crate) fn add(&self, fence: Fence, kind: String, held_until: Instant) -> CancellationToken {
-        let cancel = CancellationToken::new();
+    pub(crate) fn add(&self, fence: Fence, kind: String, held_until: Instant) -> Leash {
+        let leash = Leash::default();
         let attempt = Attempt {
             fence,
             kind,
             since: Instant::now(),
             held_until,
-            cancel: cancel.clone(),
+            leash: leash.clone(),
             is_unwanted: false,
             stage: Stage::Waiting,
         };
@@ -127,48 +51,95 @@ impl Attempts {
             older.stop();
         }
         held.attempts.insert(fence.task, attempt);
-        cancel
+        leash
     }
 
-    /// The code of an attempt runs from now on. Not if it was given back meanwhile.
-    pub(crate) fn runs(&self, fence: Fence, abort: AbortHandle) {
+    /// The code of an attempt runs from now on; this is said before it does. Answers whether it may:
+    /// not if it was given back meanwhile.
+    pub(crate) fn runs(&self, fence: Fence) -> bool {
         let mut held = self.held();
-        let waits = held.get(fence).is_some_and(|held| matches!(held.stage, Stage::Waiting));
-        if waits {
-            held.enter(fence, Stage::Running(abort));
-        } else {
-            abort.abort();
+        let waits = held.get(fence).is_some_and(|held| held.stage == Stage::Waiting);
+        waits && held.enter(fence, Stage::Running)
+    }
+
+    /// The code of an attempt has ended, and if its word still counts, that is to be written: one
+    /// step, which nothing can come between. `note` sees what counts before the store does.
+    pub(crate) fn end(&self, fence: Fence, ending: Ending, note: impl FnOnce(&Ending)) {
+        let mut held = self.held();
+        if held.get(fence).is_some_and(|held| held.is_open()) {
+            note(&ending);
+            held.enter(fence, Stage::Ended);
+            held.endings.push(fence, ending);
         }
-    }
-
-    /// The code of an attempt has ended. Answers whether its word still counts.
-    pub(crate) fn has_ended(&self, fence: Fence) -> bool {
-        let mut held = self.held();
-        let counts = held.get(fence).is_some_and(|held| !matches!(held.stage, Stage::Given))
-            && held.enter(fence, Stage::Ended);
         drop(held);
+        self.has_ended.notify_one();
         self.changed.notify_waiters();
-        counts
     }
 
-    /// The store knows of its end.
-    pub(crate) fn remove(&self, fence: Fence) {
-        self.held().remove(fence);
-        self.changed.notify_waiters();
+    /// Has these ends written as well; their code is not listened to any more.
+    pub(crate) fn owe(&self, endings: Vec<(Fence, Ending)>) {
+        let mut held = self.held();
+        endings.into_iter().for_each(|(fence, ending)| held.endings.push(fence, ending));
+        drop(held);
+        self.has_ended.notify_one();
+    }
+
+    /// The ends to be written next.
+    pub(crate) fn endings(&self) -> Vec<(Fence, Ending)> {
+        self.held().endings.next()
+    }
+
+    /// Waits until there are some. One may wait.
+    pub(crate) async fn some_ended(&self) {
+        self.has_ended.notified().await;
+    }
+
+    /// How many ends are not written yet.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.held().endings.len()
+    }
+
+    /// The store knows so many of the first of them.
+    pub(crate) fn written(&self, count: usize) {
+        let fences = self.held().endings.written(count);
+        self.forget(&fences);
+    }
+
+    /// The store cannot write so many of the first of them. Answers which one is put aside.
+    pub(crate) fn refused(&self, count: usize, why: &StoreError) -> Option<Fence> {
+        self.held().endings.refused(count, why)
+    }
+
+    /// Whether there are some that are put aside.
+    pub(crate) fn has_aside(&self) -> bool {
+        self.held().endings.has_aside()
+    }
+
+    /// Tries those again.
+    pub(crate) fn take_up(&self) {
+        self.held().endings.take_up();
+    }
+
+    /// The store knows how these ended.
+    pub(crate) fn forget(&self, fences: &[Fence]) {
+        let mut held = self.held();
+        for fence in fences {
+            held.remove(*fence);
+        }
+        drop(held);
+        self.is_changed();
     }
 
     /// It is not this process's any more: its code is stopped. Answers whether it still ran; one
     /// whose end is being written loses its lease by that.
     pub(crate) fn lose(&self, fence: Fence) -> bool {
         let mut held = self.held();
-        let runs = held
-            .get(fence)
-            .is_some_and(|held| matches!(held.stage, Stage::Waiting | Stage::Running(_)));
+        let runs = held.get(fence).is_some_and(|held| held.is_open());
         if runs && let Some(lost) = held.remove(fence) {
             lost.stop();
         }
         drop(held);
-        self.changed.notify_waiters();
+        self.is_changed();
         runs
     }
 
@@ -189,7 +160,7 @@ impl Attempts {
     pub(crate) fn cancel(&self, fence: Fence) {
         if let Some(held) = self.held().get(fence) {
             held.is_unwanted = true;
-            held.cancel.cancel();
+            held.leash.cancel.cancel();
         }
     }
 
@@ -208,16 +179,13 @@ impl Attempts {
 
     /// Tells all to stop.
     pub(crate) fn cancel_all(&self) {
-        self.held().attempts.values().for_each(|held| held.cancel.cancel());
+        self.held().attempts.values().for_each(|held| held.leash.cancel.cancel());
     }
 
     /// Takes the word from all whose code has not ended, stops them, and says which they were.
     pub(crate) fn give_up(&self) -> Vec<Fence> {
         let mut held = self.held();
-        let open = held
-            .attempts
-            .values()
-            .filter(|held| matches!(held.stage, Stage::Waiting | Stage::Running(_)));
+        let open = held.attempts.values().filter(|held| held.is_open());
         let mut given: Vec<Fence> = open.map(|open| open.fence).collect();
         given.sort_unstable();
         for fence in &given {
@@ -238,8 +206,22 @@ impl Attempts {
     /// that fail, their lease runs out.
     pub(crate) fn leased(&self) -> Vec<Fence> {
         let held = self.held();
-        let leased = held.attempts.values().filter(|held| !matches!(held.stage, Stage::Given));
+        let leased = held.attempts.values().filter(|held| held.stage != Stage::Given);
         leased.map(|held| held.fence).collect()
+    }
+
+    /// Whether there is one whose lease may have run out: this process was frozen, or could not renew.
+    pub(crate) fn is_overdue(&self) -> bool {
+        let (held, now) = (self.held(), Instant::now());
+        let mut leased = held.attempts.values().filter(|held| held.stage != Stage::Given);
+        leased.any(|held| held.held_until < now)
+    }
+
+    /// All whose code runs and was not told yet that nobody wants it.
+    pub(crate) fn wanted(&self) -> Vec<Fence> {
+        let held = self.held();
+        let wanted = held.attempts.values().filter(|held| held.is_running() && !held.is_unwanted);
+        wanted.map(|held| held.fence).collect()
     }
 
     /// Claimed or running: what a person would call active.
@@ -280,6 +262,12 @@ impl Attempts {
         self.changed.notified()
     }
 
+    /// Tells those who wait, and those who watch.
+    pub(crate) fn is_changed(&self) {
+        metrics::active(self.len());
+        self.changed.notify_waiters();
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -302,7 +290,26 @@ mod tests {
         attempts.renewed(fence, Instant::now() + hour);
         assert!(attempts.lease_left(fence) > hour / 2);
         assert!(attempts.lease_left(older).is_zero());
-        attempts.remove(fence);
+        attempts.forget(&[fence]);
         assert!(attempts.lease_left(fence).is_zero());
+    }
+
+    #[test]
+    fn whatever_comes_first_an_attempt_ends_once() {
+        let attempts = Attempts::default();
+        let [ended, given] = [1, 2].map(|task| Fence { task: TaskId(task), attempt: 1 });
+        for fence in [ended, given] {
+            attempts.add(fence, "count".to_owned(), Instant::now());
+            assert!(attempts.runs(fence));
+        }
+        let mut noted = 0;
+        attempts.end(ended, Ending::Returned, |_| noted += 1);
+        attempts.end(ended, Ending::Stopped, |_| noted += 1);
+        assert_eq!(attempts.give_up(), [given]);
+        attempts.end(given, Ending::Stopped, |_| noted += 1);
+        assert_eq!((noted, attempts.unwritten(), attempts.running()), (1, 1, 0));
+        assert!(!attempts.runs(given), "it was given back");
+        attempts.written(1);
+        assert_eq!(attempts.fences(), [given]);
     }
 }

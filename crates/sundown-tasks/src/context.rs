@@ -1,12 +1,13 @@
 //! What an attempt is given besides its input: a voice, a memory, and an ear for its end.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 use sundown::{Deadline, Shutdown};
 use thiserror::Error;
 use tokio::time::sleep;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::attempt::Attempts;
 use crate::store::Progress;
-use crate::{Checkpoint, Claim, Fence, Store, StoreError, TaskId};
+use crate::{Checkpoint, Claim, Fence, Store, StoreError, TaskId, depth};
 
 /// The pause before something that the store could not do just now is tried again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -34,6 +35,8 @@ pub(crate) struct Inner {
     shutdown: Shutdown,
     drain: Arc<OnceLock<Deadline>>,
     timeout: Option<Deadline>,
+    /// It wanted to say something when it was told to stop, and could not.
+    was_silenced: AtomicBool,
 }
 
 /// Why something could not be told.
@@ -46,6 +49,14 @@ pub enum TellError {
     /// It cannot be written as JSON.
     #[error("this cannot be told: {0}")]
     NoJson(#[from] serde_json::Error),
+    /// It is JSON that nobody could read back.
+    #[error("{what} of {levels} levels cannot be read back ({} at most)", depth::MOST)]
+    TooDeep {
+        /// Progress, or a checkpoint.
+        what: &'static str,
+        /// How deep it is.
+        levels: usize,
+    },
     /// The attempt was told to stop while the store could not be reached.
     #[error("told to stop, and the store could not be reached: {0}")]
     Stopped(StoreError),
@@ -74,6 +85,7 @@ impl TaskContext {
             shutdown,
             drain,
             timeout: timeout.map(Deadline::after),
+            was_silenced: AtomicBool::new(false),
         }))
     }
 
@@ -102,7 +114,7 @@ impl TaskContext {
     ///
     /// Dropped, it is told or it is not.
     pub async fn progress<T: Serialize + ?Sized>(&self, what: &T) -> Result<(), TellError> {
-        self.tell(Some(to_raw_value(what)?), None).await
+        self.tell(Some(readable("progress", what)?), None).await
     }
 
     /// Remembers how far this attempt came, for the one after it.
@@ -119,8 +131,7 @@ impl TaskContext {
         step: impl Into<String>,
         cursor: &T,
     ) -> Result<(), TellError> {
-        let checkpoint = Checkpoint { step: step.into(), cursor: serde_json::to_value(cursor)? };
-        self.tell(None, Some(checkpoint)).await
+        self.tell(None, Some(checkpoint(step.into(), cursor)?)).await
     }
 
     /// Remembers how far this attempt came, and tells of it, in one step: whoever has heard it can
@@ -139,8 +150,8 @@ impl TaskContext {
         cursor: &T,
         what: &P,
     ) -> Result<(), TellError> {
-        let checkpoint = Checkpoint { step: step.into(), cursor: serde_json::to_value(cursor)? };
-        self.tell(Some(to_raw_value(what)?), Some(checkpoint)).await
+        let checkpoint = checkpoint(step.into(), cursor)?;
+        self.tell(Some(readable("progress", what)?), Some(checkpoint)).await
     }
 
     /// The last checkpoint, of this attempt or of the one before it.
@@ -194,9 +205,14 @@ impl TaskContext {
         deadlines.min_by_key(|deadline| deadline.instant())
     }
 
+    /// Whether it was told to stop while it had something to say.
+    pub(crate) fn was_silenced(&self) -> bool {
+        self.0.was_silenced.load(Ordering::Relaxed)
+    }
+
     async fn tell(
         &self,
-        event: Option<Box<serde_json::value::RawValue>>,
+        event: Option<Box<RawValue>>,
         checkpoint: Option<Checkpoint>,
     ) -> Result<(), TellError> {
         let fence = self.0.fence;
@@ -207,7 +223,10 @@ impl TaskContext {
                 Ok(told) if told.first().is_some_and(Option::is_some) => break,
                 Ok(_) => return Err(TellError::Superseded(fence)),
                 Err(error) if !error.is_passing() => return Err(TellError::Store(error)),
-                Err(error) if self.is_cancelled() => return Err(TellError::Stopped(error)),
+                Err(error) if self.is_cancelled() => {
+                    self.0.was_silenced.store(true, Ordering::Relaxed);
+                    return Err(TellError::Stopped(error));
+                }
                 Err(_) => sleep(pause).await,
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -217,6 +236,23 @@ impl TaskContext {
         }
         Ok(())
     }
+}
+
+/// What is told must be fit to be heard.
+fn readable<T: Serialize + ?Sized>(
+    what: &'static str,
+    told: &T,
+) -> Result<Box<RawValue>, TellError> {
+    let told = to_raw_value(told)?;
+    match depth::levels(told.get()) {
+        0..=depth::MOST => Ok(told),
+        levels => Err(TellError::TooDeep { what, levels }),
+    }
+}
+
+fn checkpoint<T: Serialize + ?Sized>(step: String, cursor: &T) -> Result<Checkpoint, TellError> {
+    let cursor = readable("a checkpoint", cursor)?;
+    Ok(Checkpoint { step, cursor: serde_json::from_str(cursor.get())? })
 }
 
 impl fmt::Debug for TaskContext {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sundown::{Deadline, HandedBack, Phase, PlanError, Priority, ShutdownCoordinator, Waiter};
 use tokio::time::sleep;
+use tracing::error;
 
 use crate::metrics;
 use crate::service::Service;
@@ -83,12 +84,20 @@ async fn hand_back(service: &Service, deadline: Deadline) -> Result<HandedBack, 
     let written = async {
         while !endings.is_empty() {
             match service.store.finish(endings.clone()).await {
-                Ok(_) => break,
-                Err(error @ (StoreError::Broken { .. } | StoreError::Closed)) => return Err(error),
+                Ok(_) => {
+                    service.attempts.forget(&given);
+                    break;
+                }
+                Err(error @ StoreError::Closed) => return Err(error),
+                Err(error @ StoreError::Broken { .. }) => {
+                    // One of them spoils it; the keeper finds out which.
+                    error!(%error, "cannot hand back in one step; in several now");
+                    service.attempts.owe(endings);
+                    break;
+                }
                 Err(StoreError::Unavailable { .. }) => sleep(PAUSE).await,
             }
         }
-        given.iter().for_each(|fence| service.attempts.remove(*fence));
         // Those whose code had ended before are being written down by the keeper.
         service.attempts.none_left().await;
         Ok(())

@@ -166,6 +166,14 @@ impl Refused {
     }
 }
 
+/// Nobody knows of so many whether the store took them.
+pub(crate) fn lost(error: StoreError, count: usize) -> StoreError {
+    for _ in 0..count {
+        metrics::refused(Refused::Store(error.clone()).name());
+    }
+    error
+}
+
 /// What the store's answer means to whoever asked.
 pub(crate) fn answer(enqueued: Enqueued, urls: &str, limit: u64) -> Result<Started, Refused> {
     let started = |id: TaskId, is_new| {

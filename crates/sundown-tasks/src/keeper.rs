@@ -3,101 +3,82 @@
 //! exits, whatever becomes of the application's runtime, so that a long drain makes nothing run twice.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
+use sundown::{Cause, ShutdownCoordinator};
 use tokio::runtime;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::time::{sleep, timeout};
-use tracing::{error, info, warn};
+use tokio::time::{sleep, sleep_until, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{error, warn};
 
 use crate::attempt::Attempts;
-use crate::metrics;
-use crate::store::{Ending, Finish, Lease};
-use crate::{Fence, Settings, Store, StoreError};
+use crate::health::{Deed, Health};
+use crate::run::message;
+use crate::store::{Finish, Lease};
+use crate::{Fence, Settings, Store, StoreError, metrics};
 
-/// How many endings may wait to be written.
-const QUEUE: usize = 4096;
-/// How many are written at once.
-const BATCH: usize = 512;
 /// How many tasks of the dead are taken back, and old ones forgotten, at once.
 const SWEEP: usize = 1000;
 /// How often it is looked for tasks of the dead.
 const RESCUE: Duration = Duration::from_millis(500);
+/// How often it is asked which of the running tasks nobody wants any more.
+const LOOK: Duration = Duration::from_millis(500);
+/// What the others need, besides the pause between two renewals, to renew after nobody could.
+const COURTESY: Duration = Duration::from_secs(1);
 /// How often it is told how many there are.
 const COUNT: Duration = Duration::from_secs(5);
-/// How often old tasks are forgotten.
+/// How often old tasks are forgotten: so often, or as often as they become old.
 const PURGE: Duration = Duration::from_secs(60);
+const LEAST_PURGE: Duration = Duration::from_millis(500);
 /// The pauses before the store is asked again after it could not answer.
 const PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long an end is left alone that the store cannot write.
+const ASIDE: Duration = Duration::from_secs(5);
 
-/// The way to the keeper; when all of them are gone, so is it.
-#[derive(Debug, Clone)]
+/// The way to the keeper; when it is gone, and everything is written, so is the keeper.
+#[derive(Debug)]
 pub(crate) struct Keeper {
-    endings: Sender<(Fence, Ending)>,
     health: Arc<Health>,
-}
-
-/// Whether the store answers.
-#[derive(Debug, Default)]
-pub(crate) struct Health {
-    is_ill: AtomicBool,
-}
-
-impl Health {
-    pub(crate) fn is_good(&self) -> bool {
-        !self.is_ill.load(Ordering::Relaxed)
-    }
-
-    /// Remembers how it went, and says so when that is news.
-    pub(crate) fn heard<T>(&self, answer: &Result<T, StoreError>) {
-        let is_ill =
-            matches!(answer, Err(StoreError::Unavailable { .. } | StoreError::Broken { .. }));
-        let was_ill = self.is_ill.swap(is_ill, Ordering::Relaxed);
-        match answer {
-            Err(problem) if !was_ill && is_ill => {
-                error!(%problem, "the task store does not answer; it is asked again");
-            }
-            Ok(_) if was_ill => info!("the task store answers again"),
-            Ok(_) | Err(_) => {}
-        }
-    }
+    _is_wanted: DropGuard,
 }
 
 impl Keeper {
-    /// Starts it.
+    /// Starts it. A bug that stops it does so for a moment only, and begins the shutdown: the leases
+    /// of what runs are kept meanwhile.
     pub(crate) fn start(
+        coordinator: &Arc<dyn ShutdownCoordinator>,
         store: Arc<dyn Store>,
         attempts: Arc<Attempts>,
         settings: &Settings,
     ) -> io::Result<Self> {
-        let (endings, received) = channel(QUEUE);
-        let health = Arc::new(Health::default());
-        let keeping = Keeping { store, attempts, health: health.clone(), lease: settings.lease };
-        let retention = settings.retention;
+        let health = Arc::new(Health::new(coordinator.shutdown()));
+        let unwanted = CancellationToken::new();
+        let keeping = Keeping {
+            store,
+            attempts,
+            health: health.clone(),
+            lease: settings.lease,
+            retention: settings.retention,
+            unwanted: unwanted.clone(),
+        };
+        let name = format!("{} keeper", settings.name);
+        // Weak, because the coordinator is who keeps the service alive.
+        let (component, coordinator) = (name.clone(), Arc::downgrade(coordinator));
         let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
-        Builder::new().name(format!("{} keeper", settings.name)).spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    biased;
-                    () = keeping.write_endings(received) => {}
-                    () = keeping.renew() => {}
-                    () = keeping.rescue() => {}
-                    () = keeping.count() => {}
-                    () = keeping.purge(retention) => {}
-                }
-            });
+        Builder::new().name(name).spawn(move || {
+            let keep = || runtime.block_on(keeping.keep());
+            let mut pause = PAUSE;
+            while let Err(panic) = catch_unwind(AssertUnwindSafe(keep)) {
+                keeping.has_panicked(&component, &message(&*panic), &coordinator);
+                runtime.block_on(async { sleep(pause).await });
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         })?;
-        Ok(Keeper { endings, health })
-    }
-
-    /// Has the end of an attempt written down; it is tried until it is.
-    pub(crate) async fn finish(&self, fence: Fence, ending: Ending) {
-        // The keeper lives as long as somebody can ask.
-        let _ = self.endings.send((fence, ending)).await;
+        Ok(Keeper { health, _is_wanted: unwanted.drop_guard() })
     }
 
     pub(crate) fn health(&self) -> &Arc<Health> {
@@ -110,55 +91,115 @@ struct Keeping {
     attempts: Arc<Attempts>,
     health: Arc<Health>,
     lease: Duration,
+    retention: Duration,
+    unwanted: CancellationToken,
 }
 
 impl Keeping {
-    async fn write_endings(&self, mut received: Receiver<(Fence, Ending)>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while received.recv_many(&mut batch, BATCH).await > 0 {
-            let ended: Vec<Fence> = batch.iter().map(|(fence, _)| *fence).collect();
-            let mut pause = PAUSE;
-            loop {
-                let answer = self.store.finish(batch.clone()).await;
-                self.health.heard(&answer);
-                match answer {
-                    Ok(finished) => {
-                        note(&ended, &finished);
-                        break;
-                    }
-                    Err(StoreError::Closed) => return,
-                    Err(_) => sleep(pause).await,
-                }
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            ended.into_iter().for_each(|fence| self.attempts.remove(fence));
-            batch.clear();
+    async fn keep(&self) {
+        tokio::select! {
+            biased;
+            () = self.write_endings() => {}
+            () = self.renew() => {}
+            () = self.look() => {}
+            () = self.rescue() => {}
+            () = self.count() => {}
+            () = self.purge() => {}
         }
     }
 
-    /// Three times within a lease, so that one that fails costs nothing.
-    async fn renew(&self) {
+    fn has_panicked(&self, component: &str, error: &str, owner: &Weak<dyn ShutdownCoordinator>) {
+        self.health.has_failed();
+        error!(%component, %error, "it panicked, and goes on while the service stops");
+        if let Some(owner) = owner.upgrade() {
+            owner.initiate(Cause::failed(component, format_args!("panicked: {error}")));
+        }
+    }
+
+    /// They stand in the line until they are written, so that nothing that stops this loses one.
+    async fn write_endings(&self) {
+        let mut pause = PAUSE;
+        let mut again = tokio::time::Instant::now();
         loop {
-            sleep(self.lease / 3).await;
-            let fences = self.attempts.leased();
-            if fences.is_empty() {
+            if self.attempts.has_aside() && again.elapsed() > Duration::ZERO {
+                self.attempts.take_up();
+            }
+            let batch = self.attempts.endings();
+            if batch.is_empty() {
+                tokio::select! {
+                    biased;
+                    () = self.attempts.some_ended() => {}
+                    () = sleep_until(again), if self.attempts.has_aside() => {}
+                    () = self.unwanted.cancelled() => return,
+                }
                 continue;
             }
-            let held_until = Instant::now() + self.lease;
-            let answer = self.store.renew(fences.clone(), self.lease).await;
-            self.health.heard(&answer);
-            let Ok(leases) = answer else { continue };
-            for (fence, lease) in fences.into_iter().zip(leases) {
-                match lease {
-                    Lease::Held => self.attempts.renewed(fence, held_until),
-                    Lease::Unwanted => {
-                        self.attempts.renewed(fence, held_until);
-                        self.attempts.cancel(fence);
+            let ended: Vec<Fence> = batch.iter().map(|(fence, _)| *fence).collect();
+            let answer = self.store.finish(batch).await;
+            // What it says of an end says nothing of the store.
+            if !matches!(answer, Err(StoreError::Broken { .. })) {
+                self.health.heard(Deed::Finish, &answer);
+            }
+            match answer {
+                Ok(finished) => {
+                    pause = PAUSE;
+                    note(&ended, &finished);
+                    self.attempts.written(ended.len());
+                }
+                Err(why @ StoreError::Broken { .. }) => {
+                    if let Some(fence) = self.attempts.refused(ended.len(), &why) {
+                        let (task, attempt) = (fence.task, fence.attempt);
+                        error!(%task, attempt, %why, "its end cannot be written; it is tried again");
+                        again = tokio::time::Instant::now() + ASIDE;
                     }
-                    Lease::Lost => self.lost(fence),
+                }
+                Err(StoreError::Closed) => return,
+                Err(StoreError::Unavailable { .. }) => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
+    }
+
+    /// Three times within a lease, and soon again when one fails, so that no single failure costs
+    /// anything.
+    async fn renew(&self) {
+        let mut pause = PAUSE;
+        sleep(self.lease / 3).await;
+        loop {
+            if self.renew_all().await {
+                pause = PAUSE;
+                sleep(self.lease / 3).await;
+            } else {
+                sleep(pause.min(self.lease / 3)).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+
+    /// Answers whether the store did.
+    async fn renew_all(&self) -> bool {
+        let fences = self.attempts.leased();
+        if fences.is_empty() {
+            self.health.rests(Deed::Renew);
+            return true;
+        }
+        let held_until = Instant::now() + self.lease;
+        let answer = self.store.renew(fences.clone(), self.lease).await;
+        self.health.heard(Deed::Renew, &answer);
+        let Ok(leases) = answer else { return false };
+        for (fence, lease) in fences.into_iter().zip(leases) {
+            match lease {
+                Lease::Held => self.attempts.renewed(fence, held_until),
+                Lease::Unwanted => {
+                    self.attempts.renewed(fence, held_until);
+                    self.attempts.cancel(fence);
+                }
+                Lease::Lost => self.lost(fence),
+            }
+        }
+        true
     }
 
     fn lost(&self, fence: Fence) {
@@ -169,22 +210,41 @@ impl Keeping {
         }
     }
 
-    /// After the store could not be reached everybody has the time of a lease to renew first: those
-    /// who were cut off with us are not dead.
-    async fn rescue(&self) {
-        let mut not_before = Instant::now();
+    /// Whoever cancels a task elsewhere does not wait for the next renewal.
+    async fn look(&self) {
         loop {
-            sleep(RESCUE.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
-            if !self.health.is_good() {
-                not_before = Instant::now() + self.lease;
-                // Somebody has to find out that it is well again.
-                self.health.heard(&self.store.counts().await);
-            }
-            if Instant::now() < not_before {
+            sleep(LOOK).await;
+            let running = self.attempts.wanted();
+            if running.is_empty() {
+                self.health.rests(Deed::Look);
                 continue;
             }
-            let answer = self.store.rescue(SWEEP).await;
-            self.health.heard(&answer);
+            let answer = self.store.unwanted(running).await;
+            self.health.heard(Deed::Look, &answer);
+            answer.unwrap_or_default().into_iter().for_each(|fence| self.attempts.cancel(fence));
+        }
+    }
+
+    /// After the store could not be reached everybody has the time of a lease to renew first: those
+    /// who were cut off with us are not dead. Whoever has just come, or was frozen, cannot know how it
+    /// went for others, and leaves them the time for one renewal. What is proven to be dead need not
+    /// be waited for.
+    async fn rescue(&self) {
+        let courtesy = self.lease / 3 + COURTESY;
+        let mut not_before = Instant::now() + courtesy;
+        loop {
+            sleep(RESCUE.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
+            if !self.health.is_answered() {
+                not_before = Instant::now() + self.lease;
+            } else if self.attempts.is_overdue() {
+                not_before = not_before.max(Instant::now() + courtesy);
+            }
+            let answer = if Instant::now() < not_before {
+                self.store.rescue_of_dead(SWEEP).await
+            } else {
+                self.store.rescue(SWEEP).await
+            };
+            self.health.heard(Deed::Rescue, &answer);
             for rescued in answer.unwrap_or_default() {
                 let (task, attempt) = (rescued.fence.task, rescued.fence.attempt);
                 warn!(%task, attempt, now = rescued.state.name(), "its process is gone; taken back");
@@ -196,7 +256,7 @@ impl Keeping {
     async fn count(&self) {
         loop {
             let answer = self.store.counts().await;
-            self.health.heard(&answer);
+            self.health.heard(Deed::Count, &answer);
             if let Ok(counts) = answer {
                 metrics::counted(counts);
             }
@@ -204,11 +264,12 @@ impl Keeping {
         }
     }
 
-    async fn purge(&self, retention: Duration) {
+    async fn purge(&self) {
+        let often = self.retention.clamp(LEAST_PURGE, PURGE);
         loop {
-            sleep(PURGE.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
+            sleep(often.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
             // In small steps, so that nobody waits for it.
-            while let Ok(Ok(count)) = timeout(PURGE, self.store.purge(retention, SWEEP)).await
+            while let Ok(Ok(count)) = timeout(PURGE, self.store.purge(self.retention, SWEEP)).await
                 && count == SWEEP as u64
             {
                 sleep(PAUSE).await;

@@ -13,11 +13,14 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::task::spawn_blocking;
 
 use crate::task::Flaw;
-use crate::{Task, TaskContext, TaskError};
+use crate::{Task, TaskContext, TaskError, depth};
 
 type Running = Pin<Box<dyn Future<Output = Result<Box<RawValue>, TaskError>> + Send>>;
 type Code = Arc<dyn Fn(Box<RawValue>, TaskContext) -> Running + Send + Sync>;
 type Check = Arc<dyn Fn(&RawValue) -> Result<(), String> + Send + Sync>;
+
+/// Nothing is left alone for longer than a year.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 /// A kind of task, with how many of it may run here at once and how it is tried again.
 #[derive(Clone)]
@@ -25,12 +28,22 @@ type Check = Arc<dyn Fn(&RawValue) -> Result<(), String> + Send + Sync>;
 pub struct Kind {
     pub(crate) name: String,
     pub(crate) code: Code,
+    pub(crate) form: Form,
     check: Check,
     pub(crate) concurrency: Option<usize>,
     pub(crate) max_attempts: u32,
     pub(crate) max_interruptions: u32,
     pub(crate) timeout: Option<Duration>,
     pub(crate) backoff: Backoff,
+}
+
+/// What the code of an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A future: dropped, it is over.
+    Future,
+    /// A blocked thread: it is over when it returns.
+    Thread,
 }
 
 /// How long a failed task is left alone: doubled with every failure, and spread, so that those who
@@ -52,11 +65,14 @@ impl Kind {
                 write(&output)
             })
         };
-        Kind::of(T::KIND.to_owned(), Arc::new(code), Arc::new(check::<T::Input>))
+        let check = Arc::new(check::<T::Input>);
+        Kind::of(T::KIND.to_owned(), Arc::new(code), Form::Future, check)
     }
 
-    /// A kind whose attempts block a thread. They cannot be cut short: let them look at
-    /// [`TaskContext::is_wrapping_up`].
+    /// A kind whose attempts block a thread. They cannot be cut short, only told: let them look at
+    /// [`TaskContext::is_wrapping_up`] and [`TaskContext::is_cancelled`]. One that is cancelled, or has
+    /// taken too long, keeps its place and its lease until it returns, so that no other attempt runs
+    /// beside it; what the shutdown waits for it is bounded all the same.
     pub fn blocking<I, O>(
         name: impl Into<String>,
         body: impl Fn(I, TaskContext) -> Result<O, TaskError> + Send + Sync + 'static,
@@ -80,14 +96,15 @@ impl Kind {
                 }
             })
         };
-        Kind::of(name.into(), Arc::new(code), Arc::new(check::<I>))
+        Kind::of(name.into(), Arc::new(code), Form::Thread, Arc::new(check::<I>))
     }
 
-    fn of(name: String, code: Code, check: Check) -> Self {
+    fn of(name: String, code: Code, form: Form, check: Check) -> Self {
         let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(3600) };
         Kind {
             name,
             code,
+            form,
             check,
             concurrency: None,
             max_attempts: 5,
@@ -117,7 +134,8 @@ impl Kind {
         self
     }
 
-    /// How long an attempt may take; by default there is no bound. One that takes longer fails.
+    /// How long an attempt may take; by default there is no bound. One that takes longer fails: a
+    /// future is dropped, and a [thread](Kind::blocking) is told and waited for.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -168,7 +186,7 @@ impl Backoff {
     /// The pause after so many failures. `spread` is from 0 to 1.
     pub(crate) fn after(self, failures: u32, spread: f64) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
-        doubled.min(self.longest).mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0)
+        doubled.min(self.longest).min(LONGEST).mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0)
     }
 }
 
@@ -177,7 +195,7 @@ impl Backoff {
 pub(crate) struct Kinds(BTreeMap<String, Kind>);
 
 impl Kinds {
-    /// A name that two of them have is answered back.
+    /// The name that two of them have is answered back.
     pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>) -> Result<Self, String> {
         let mut all = BTreeMap::new();
         for kind in kinds {
@@ -214,8 +232,12 @@ fn read<I: DeserializeOwned>(input: &RawValue) -> Result<I, TaskError> {
 }
 
 fn write<O: Serialize>(output: &O) -> Result<Box<RawValue>, TaskError> {
-    let written = to_raw_value(output);
-    written.map_err(|error| TaskError(Flaw::ForGood(format!("its output: {error}").into())))
+    let flaw = |why: String| TaskError(Flaw::ForGood(format!("its output: {why}").into()));
+    let written = to_raw_value(output).map_err(|error| flaw(error.to_string()))?;
+    match depth::levels(written.get()) {
+        0..=depth::MOST => Ok(written),
+        levels => Err(flaw(format!("it is {levels} levels deep, and {} can be read", depth::MOST))),
+    }
 }
 
 #[cfg(test)]
@@ -228,6 +250,8 @@ mod tests {
         let seconds = |failures, spread| backoff.after(failures, spread).as_secs_f64();
         assert_eq!([1, 2, 3, 7, 40].map(|n| seconds(n, 1.0)), [1.0, 2.0, 4.0, 60.0, 60.0]);
         assert_eq!([1, 2, 7].map(|n| seconds(n, 0.0)), [0.5, 1.0, 30.0]);
+        let endless = Backoff { first: Duration::MAX, longest: Duration::MAX };
+        assert_eq!([1, u32::MAX].map(|n| endless.after(n, 1.0)), [LONGEST; 2]);
     }
 
     #[test]

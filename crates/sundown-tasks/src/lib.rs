@@ -76,9 +76,12 @@
 
 mod attempt;
 mod context;
+mod depth;
 mod dispatch;
 mod drain;
+mod endings;
 mod follow;
+mod health;
 mod id;
 mod intake;
 mod keeper;

@@ -26,6 +26,7 @@ mod session;
 mod settings;
 mod tls;
 mod told;
+mod unwanted;
 mod wishes;
 
 use std::fmt;
@@ -46,6 +47,7 @@ use intake::Enqueue;
 use listing::{Count, Get, List};
 use office::Office;
 use told::{Follow, Tidings};
+use unwanted::Unwanted;
 use wishes::{Purge, What, Wish};
 
 pub use settings::PostgresSettings;
@@ -123,6 +125,10 @@ impl Store for PostgresStore {
 
     fn rescue(&self, limit: usize) -> Answer<'_, Vec<Rescued>> {
         Box::pin(self.office.ask(Rescue { limit }))
+    }
+
+    fn unwanted(&self, attempts: Vec<Fence>) -> Answer<'_, Vec<Fence>> {
+        Box::pin(self.office.ask(Unwanted { attempts }))
     }
 
     fn cancel(&self, task: TaskId) -> Answer<'_, Change> {

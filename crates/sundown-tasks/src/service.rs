@@ -1,5 +1,6 @@
 //! The service: takes tasks in, has them run, and takes part in the shutdown.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -9,12 +10,12 @@ use sundown::{Deadline, Phase, Shutdown, ShutdownCoordinator};
 use crate::attempt::Attempts;
 use crate::dispatch::dispatch;
 use crate::drain;
-use crate::intake::{Refused, Request, Started, answer};
+use crate::intake::{Refused, Request, Started, answer, lost};
 use crate::keeper::Keeper;
 use crate::kind::{Kind, Kinds};
 use crate::settings::{Settings, StartError};
-use crate::store::{Change, Counts, Ending, Entry, Filter, Store, StoreError};
-use crate::{TaskId, metrics};
+use crate::store::{Change, Counts, Ending, Enqueued, Entry, Filter, Store, StoreError};
+use crate::{Fence, TaskId, metrics};
 
 /// Runs durable tasks; cheap to clone.
 ///
@@ -63,7 +64,7 @@ impl TaskService {
         metrics::describe();
         let kinds = Kinds::new(kinds).map_err(|kind| StartError::KindTwice { kind })?;
         let attempts = Arc::<Attempts>::default();
-        let keeper = Keeper::start(store.clone(), attempts.clone(), &settings)
+        let keeper = Keeper::start(&coordinator, store.clone(), attempts.clone(), &settings)
             .map_err(StartError::Keeper)?;
         let service = Arc::new(Service {
             store,
@@ -77,7 +78,11 @@ impl TaskService {
         });
         drain::join(&*coordinator, &service)?;
         let name = format!("{} dispatcher", service.settings.name);
-        drop(coordinator.spawn(name, dispatch(service.clone())));
+        let dispatcher = service.clone();
+        drop(coordinator.supervise(name, async move {
+            dispatch(dispatcher).await;
+            Ok::<(), Infallible>(())
+        }));
         Ok(TaskService(service))
     }
 
@@ -149,11 +154,11 @@ impl TaskService {
         });
         let mut answers: Vec<Result<Started, Refused>> = Vec::new();
         let mut places = Vec::new();
-        let mut tasks = Vec::new();
+        let (mut tasks, mut kinds) = (Vec::new(), Vec::new());
         for (place, checked) in checked.enumerate() {
             match checked {
                 Ok(task) => {
-                    metrics::enqueued(&task.kind);
+                    kinds.push(task.kind.clone());
                     tasks.push(task);
                     places.push(place);
                     // Replaced below, when the store has answered.
@@ -164,8 +169,12 @@ impl TaskService {
         }
         if !tasks.is_empty() {
             let limit = service.settings.queue_limit;
-            let enqueued = service.store.enqueue(tasks, limit).await?;
-            for (place, enqueued) in places.into_iter().zip(enqueued) {
+            let enqueued = service.store.enqueue(tasks, limit).await;
+            let enqueued = enqueued.map_err(|error| lost(error, places.len()))?;
+            for ((place, kind), enqueued) in places.into_iter().zip(kinds).zip(enqueued) {
+                if let Enqueued::New(_) = enqueued {
+                    metrics::enqueued(&kind);
+                }
                 let answered = answer(enqueued, &service.settings.urls, limit);
                 answers[place] = answered.map_err(Refused::count);
             }
@@ -173,7 +182,8 @@ impl TaskService {
         Ok(answers)
     }
 
-    /// Ends a task, or has it ended: one that runs is told to stop, and has 5 s to obey.
+    /// Ends a task, or has it ended: one that runs is told to stop, wherever it runs, within about half
+    /// a second, and has 5 s to obey. One that [blocks a thread](Kind::blocking) ends when it returns.
     ///
     /// # Errors
     ///
@@ -231,7 +241,7 @@ impl TaskService {
         self.0.store.counts().await
     }
 
-    /// Whether the store answers: for a readiness check.
+    /// Whether the store does what it is asked, and those who ask it are alive: for a readiness check.
     pub fn is_healthy(&self) -> bool {
         self.0.keeper.health().is_good()
     }
@@ -262,8 +272,13 @@ enum Door {
 }
 
 impl Service {
+    /// An attempt has ended so, if its word still counts.
+    pub(crate) fn end(&self, fence: Fence, ending: Ending) {
+        self.attempts.end(fence, ending, |ending| self.note(fence.task, ending));
+    }
+
     /// Remembers what became of a task while the service stops.
-    pub(crate) fn note(&self, task: TaskId, ending: &Ending) {
+    fn note(&self, task: TaskId, ending: &Ending) {
         if !self.shutdown.is_shutting_down() {
             return;
         }

@@ -89,7 +89,7 @@ impl Settings {
     }
 
     pub(crate) fn check(&self) -> Result<(), StartError> {
-        let least = Duration::from_millis(100);
+        let (least, most) = (Duration::from_millis(100), Duration::from_secs(366 * 86_400));
         for (setting, is_wrong) in [
             ("concurrency", self.concurrency == 0),
             ("queue_limit", self.queue_limit == 0),
@@ -98,6 +98,11 @@ impl Settings {
         ] {
             if is_wrong {
                 return Err(StartError::TooLittle { setting });
+            }
+        }
+        for (setting, is_wrong) in [("lease", self.lease > most), ("poll", self.poll > most)] {
+            if is_wrong {
+                return Err(StartError::TooMuch { setting });
             }
         }
         Ok(())
@@ -114,6 +119,12 @@ pub enum StartError {
         /// Which.
         setting: &'static str,
     },
+    /// A setting with which nothing would happen in anybody's lifetime.
+    #[error("the setting `{setting}` is too much (a year at most)")]
+    TooMuch {
+        /// Which.
+        setting: &'static str,
+    },
     /// Two kinds of one name.
     #[error("the kind `{kind}` is there twice (a name belongs to one kind)")]
     KindTwice {
@@ -126,4 +137,28 @@ pub enum StartError {
     /// It cannot take part in the shutdown.
     #[error(transparent)]
     Plan(#[from] PlanError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nothing_would_run_with_is_refused_by_name() {
+        let (zero, endless) = (Duration::ZERO, Duration::MAX);
+        let ok = Settings::default;
+        for (settings, culprit) in [
+            (ok().concurrency(0), "`concurrency` is too little"),
+            (ok().queue_limit(0), "`queue_limit` is too little"),
+            (ok().lease(Duration::from_millis(99)), "`lease` is too little"),
+            (ok().poll(zero), "`poll` is too little"),
+            (ok().lease(endless), "`lease` is too much"),
+            (ok().poll(endless), "`poll` is too much"),
+        ] {
+            let error = settings.check().unwrap_err().to_string();
+            assert!(error.contains(culprit), "{error}");
+        }
+        let most = ok().retention(endless).reserve(endless).concurrency(usize::MAX);
+        assert!(most.queue_limit(u64::MAX).check().is_ok());
+    }
 }

@@ -23,6 +23,7 @@ mod settings;
 mod statements;
 mod told;
 mod transaction;
+mod unwanted;
 mod wish;
 mod writer;
 
@@ -35,6 +36,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use self::ending::Whose;
 use self::inbox::{Inbox, inbox};
 use self::news::News;
 use self::owner::Owner;
@@ -189,7 +191,15 @@ impl Store for SqliteStore {
     }
 
     fn rescue(&self, limit: usize) -> Answer<'_, Vec<Rescued>> {
-        self.write(move |tx| ending::rescue(tx, limit))
+        self.write(move |tx| ending::rescue(tx, limit, Whose::OfDeadAndOverdue))
+    }
+
+    fn rescue_of_dead(&self, limit: usize) -> Answer<'_, Vec<Rescued>> {
+        self.write(move |tx| ending::rescue(tx, limit, Whose::OfDead))
+    }
+
+    fn unwanted(&self, attempts: Vec<Fence>) -> Answer<'_, Vec<Fence>> {
+        self.read(move |sql| unwanted::of(sql, attempts))
     }
 
     fn cancel(&self, task: TaskId) -> Answer<'_, Change> {

@@ -57,6 +57,18 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Takes back what processes that are gone had claimed: those whose lease has run out.
     fn rescue(&self, limit: usize) -> Answer<'_, Vec<Rescued>>;
 
+    /// The same, of processes that are proven to be gone, whatever their leases say. A store that has
+    /// no proof takes nothing back, and answers.
+    fn rescue_of_dead(&self, _limit: usize) -> Answer<'_, Vec<Rescued>> {
+        self.rescue(0)
+    }
+
+    /// Those of these attempts whose task nobody wants any more. A store that cannot say it here says
+    /// it with the next [`renew`](Store::renew).
+    fn unwanted(&self, _attempts: Vec<Fence>) -> Answer<'_, Vec<Fence>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// Ends a task, or asks whoever runs it to.
     fn cancel(&self, task: TaskId) -> Answer<'_, Change>;
 

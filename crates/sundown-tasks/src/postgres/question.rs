@@ -13,6 +13,7 @@ use super::listing::{Count, Get, List};
 use super::news::Tell;
 use super::session::Desk;
 use super::told::{Follow, Tidings};
+use super::unwanted::Unwanted;
 use super::wishes::{Purge, Wish};
 use crate::{StoreError, TaskId};
 
@@ -167,5 +168,6 @@ questions! {
     List(List),
     Follow(Follow),
     Count(Count),
+    Unwanted(Unwanted),
     Tell(Tell),
 }

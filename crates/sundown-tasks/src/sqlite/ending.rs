@@ -119,8 +119,21 @@ pub(super) fn settle(
     Ok(())
 }
 
+/// What is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// What those had claimed that are proven to be gone.
+    OfDead,
+    /// That, and what is overdue.
+    OfDeadAndOverdue,
+}
+
 /// Takes back what processes had claimed that are gone, or frozen for longer than their leases.
-pub(super) fn rescue(tx: &mut Transaction<'_, '_>, limit: usize) -> Result<Vec<Rescued>> {
+pub(super) fn rescue(
+    tx: &mut Transaction<'_, '_>,
+    limit: usize,
+    whose: Whose,
+) -> Result<Vec<Rescued>> {
     let mut rescued = Vec::new();
     for other in owner::everybody(tx.sql)? {
         let room = limit - rescued.len();
@@ -128,6 +141,9 @@ pub(super) fn rescue(tx: &mut Transaction<'_, '_>, limit: usize) -> Result<Vec<R
             break;
         }
         let Some(grave) = tx.owner.proof(&other) else {
+            if whose == Whose::OfDead {
+                continue;
+            }
             let reason = "its lease ran out: its process was frozen or cut off";
             rescued.extend(take_back(tx, &other, tx.since_boot, room, reason)?);
             continue;

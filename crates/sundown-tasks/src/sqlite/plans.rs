@@ -2,7 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::{claim, ending, intake, listing, owner, row, schema, told, transaction, wish};
+use super::{
+    claim, ending, intake, listing, owner, row, schema, told, transaction, unwanted, wish,
+};
 
 /// The steps of the plan for this statement.
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -40,6 +42,7 @@ fn every_question_has_its_index() {
         (told::EVENTS, "event USING PRIMARY KEY (task=? AND seq>?)"),
         (told::FORGET, "event USING PRIMARY KEY (task=? AND seq<?)"),
         (wish::UNWANTED, by_number),
+        (unwanted::UNWANTED, by_number),
         (wish::AGAIN, by_number),
         (wish::REMOVE, by_number),
         (wish::REMOVE_EVENTS, "event USING PRIMARY KEY (task=?)"),

@@ -6,7 +6,7 @@ use serde_json::json;
 use sundown_tasks::{Heard, Kind, State, Task, TaskContext, TaskError, TaskService, What};
 use tokio::time::{sleep, timeout};
 
-use super::desk::{PATIENCE, Place, start};
+use super::desk::{PATIENCE, Place, settings, start, start_on};
 
 /// Tells every number up to its input.
 struct Tells;
@@ -48,22 +48,20 @@ async fn hear(
     (heard, None)
 }
 
-#[tokio::test]
-async fn what_is_heard_over_a_restart_is_the_log_and_nothing_else() {
-    let place = Place::new();
-    let first = start(&place, vec![Kind::new(Tells)]);
+pub(crate) async fn what_is_heard_over_a_restart_is_the_log_and_nothing_else(place: Place) {
+    let first = start(&place, vec![Kind::new(Tells)]).await;
     let task = first.hand_in("tell", json!(60)).await;
     let (mut heard, _) = hear(&first.service, task, 0, 20).await;
     let (report, ()) = tokio::join!(first.stop(), async {});
     assert!(report.is_clean(), "{report}");
 
-    let second = start(&place, vec![Kind::new(Tells)]);
+    let second = start(&place, vec![Kind::new(Tells)]).await;
     let position = heard.last().unwrap().0;
     let (rest, over) = hear(&second.service, task, position, usize::MAX).await;
     heard.extend(rest);
     assert_eq!(over, Some(State::Succeeded));
 
-    let log = place.store().events(task, 0, 1000).await.unwrap().unwrap();
+    let log = place.store().await.events(task, 0, 1000).await.unwrap().unwrap();
     let log: Vec<_> =
         log.events.iter().map(|event| (event.seq, format!("{:?}", event.what))).collect();
     assert_eq!(heard, log);
@@ -73,10 +71,8 @@ async fn what_is_heard_over_a_restart_is_the_log_and_nothing_else() {
     second.stop().await;
 }
 
-#[tokio::test]
-async fn a_position_that_is_forgotten_is_answered_with_a_reset() {
-    let place = Place::new();
-    let replica = start(&place, vec![Kind::new(Tells)]);
+pub(crate) async fn a_position_that_was_never_reached_is_answered_with_a_reset(place: Place) {
+    let replica = start(&place, vec![Kind::new(Tells)]).await;
     let task = replica.hand_in("tell", json!(3)).await;
     replica.reaches(task, State::Succeeded).await;
     let mut ahead = replica.service.follow(task, 77);
@@ -95,5 +91,26 @@ async fn a_position_that_is_forgotten_is_answered_with_a_reset() {
     }
     assert_eq!(seen, 3);
     assert!(replica.service.follow(sundown_tasks::TaskId(9999), 0).next().await.unwrap().is_none());
+    replica.stop().await;
+}
+
+pub(crate) async fn a_position_that_is_forgotten_is_answered_with_a_reset(place: Place) {
+    let cap = Duration::from_secs(20);
+    let store = place.store_keeping(5).await;
+    let replica = start_on(store, vec![Kind::new(Tells)], settings(), cap);
+    let task = replica.hand_in("tell", json!(100)).await;
+    replica.reaches(task, State::Succeeded).await;
+    let mut late = replica.service.follow(task, 1);
+    let Some(Heard::Reset(next)) = late.next().await.unwrap() else { panic!("2 is forgotten") };
+    assert!((3..=96).contains(&next), "{next}");
+    let mut seen = Vec::new();
+    while let Some(heard) = late.next().await.unwrap() {
+        match heard {
+            Heard::Event(event) => seen.push(event.seq),
+            Heard::Over(state) => assert_eq!(state, State::Succeeded),
+            Heard::Reset(_) => panic!("only once"),
+        }
+    }
+    assert_eq!(seen, (next..=100).collect::<Vec<u64>>());
     replica.stop().await;
 }
