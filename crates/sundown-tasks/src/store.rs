@@ -1,6 +1,8 @@
 //! What a store of tasks can do. There is one suite of tests that every store must pass, and
 //! nothing above this trait knows which one it talks to.
 
+pub(crate) mod json;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

@@ -1,6 +1,7 @@
 //! What goes wrong with a statement, by what can be done about it.
 
 use std::error::Error as _;
+use std::fmt;
 
 use tokio_postgres::error::{DbError, Error, SqlState};
 
@@ -84,16 +85,26 @@ pub(super) fn text(error: &Error) -> String {
     text
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Lost(why) | Fault::RolledBack(why) | Fault::Refused(why) => f.write_str(why),
+            Fault::Done => {
+                f.write_str("the connection was lost; it was done, and its answer is not known")
+            }
+            Fault::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
+        let why = fault.to_string();
         match fault {
-            Fault::Lost(why) | Fault::RolledBack(why) | Fault::Refused(why) => {
+            Fault::Lost(_) | Fault::RolledBack(_) | Fault::Refused(_) | Fault::Done => {
                 StoreError::Unavailable { why }
             }
-            Fault::Done => StoreError::Unavailable {
-                why: "the connection was lost; it was done, and its answer is not known".to_owned(),
-            },
-            Fault::Broken(why) => StoreError::Broken { why },
+            Fault::Broken(_) => StoreError::Broken { why },
         }
     }
 }

@@ -5,8 +5,9 @@ use tokio_postgres::types::Type;
 
 use super::fault::Fault;
 use super::question::Question;
-use super::row::{checkpoint, code, count, int8, json, plain, state};
+use super::row::{checkpoint, code, count, int8, plain, state};
 use super::session::{Desk, Parameter};
+use crate::store::json::{shown, shown_value};
 use crate::{Counts, Entry, Filter, TaskId};
 
 const COLUMNS: &str = "select id, kind, state, priority, attempt, failures, interruptions, \
@@ -89,10 +90,10 @@ fn task(row: &Row) -> Result<Entry, Fault> {
         interruptions: number(6)?,
         max_attempts: number(7)?,
         is_unwanted: row.try_get(8)? && !state.is_final(),
-        input: json(row.try_get(9)?)?,
-        output: output.map(json).transpose()?,
+        input: shown(row.try_get(9)?),
+        output: output.map(shown),
         error: row.try_get(11)?,
-        checkpoint: checkpoint(row, 12)?,
+        checkpoint: checkpoint(row, 12, |cursor| Ok(shown_value(cursor)))?,
         key: row.try_get(14)?,
         last_event: count(row.try_get(15)?)?,
         created_at: row.try_get(16)?,

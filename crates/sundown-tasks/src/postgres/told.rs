@@ -5,8 +5,9 @@ use tokio_postgres::types::Type;
 
 use super::fault::Fault;
 use super::question::Question;
-use super::row::{count, int4, int8, json, plain, state};
+use super::row::{count, int4, int8, plain, state};
 use super::session::Desk;
+use crate::store::json::shown;
 use crate::{Events, Progress, TaskEvent, TaskId, What};
 
 pub(super) const PROGRESS: i16 = 0;
@@ -138,7 +139,7 @@ fn events(rows: &[Row]) -> Result<Option<Events>, Fault> {
 fn what(row: &Row) -> Result<What, Fault> {
     let text = row.try_get::<_, Option<String>>(7)?.unwrap_or_default();
     match row.try_get::<_, i16>(6)? {
-        PROGRESS => Ok(What::Progress(json(text)?)),
+        PROGRESS => Ok(What::Progress(shown(text))),
         FAILED => Ok(What::Failed(text)),
         INTERRUPTED => Ok(What::Interrupted(text)),
         REQUEUED => Ok(What::Requeued),

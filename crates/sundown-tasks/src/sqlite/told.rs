@@ -2,9 +2,10 @@
 
 use rusqlite::{Result, params};
 
-use super::row::{count, json, state};
+use super::row::{count, state, text};
 use super::statements::Statements;
 use super::transaction::Transaction;
+use crate::store::json::shown;
 use crate::{Events, Fence, Progress, TaskEvent, TaskId, What};
 
 pub(super) const PROGRESS: i64 = 0;
@@ -93,9 +94,9 @@ pub(super) fn events(
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let events = sql.rows(EVENTS, [task.0, after, limit], |row| {
-        let text: String = row.get(4)?;
+        let text = text(row, 4)?.unwrap_or_default();
         let what = match row.get(3)? {
-            PROGRESS => What::Progress(json(text, 4)?),
+            PROGRESS => What::Progress(shown(text)),
             FAILED => What::Failed(text),
             INTERRUPTED => What::Interrupted(text),
             REQUEUED => What::Requeued,

@@ -43,7 +43,8 @@ macro_rules! conformance {
                 nothing_asked_is_nothing_done;
             claiming: the_urgent_first_then_the_old, kinds_have_counts_and_the_claim_a_limit,
                 what_is_not_wanted_stays, nothing_runs_before_its_time,
-                many_become_ready_at_once, a_claim_knows_what_was_before;
+                many_become_ready_at_once, a_claim_knows_what_was_before,
+                what_cannot_be_read_ends_alone;
             leases: a_lease_can_be_prolonged, what_is_leased_is_not_rescued,
                 what_is_overdue_is_rescued_and_its_zombie_refused, a_rescue_has_a_limit,
                 each_attempt_is_rescued_once, interruptions_are_capped,

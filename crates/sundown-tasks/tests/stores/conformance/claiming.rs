@@ -105,3 +105,30 @@ pub(crate) async fn a_claim_knows_what_was_before(bench: &impl Bench) {
     assert_eq!(fourth.checkpoint, at);
     assert_eq!(get(&store, fence.task).await.attempt, 4);
 }
+
+/// A checkpoint deeper than what is read again: what is in the store is not always what we wrote.
+pub(crate) async fn what_cannot_be_read_ends_alone(bench: &impl Bench) {
+    let (store, other) = (bench.open().await, bench.open().await);
+    let spoilt = running(&store, "a").await;
+    let cursor = (0..200).fold(serde_json::Value::Null, |inner, _| vec![inner].into());
+    let at = sundown_tasks::Checkpoint { step: "deep".to_owned(), cursor };
+    let news = Progress { fence: spoilt, event: None, checkpoint: Some(at) };
+    store.progress(vec![news]).await.unwrap();
+    finish(&store, spoilt, interrupted()).await;
+    let sound = [enqueue(&store, task("a")).await, enqueue(&store, task("a")).await];
+    let everybody = sundown_tasks::Filter { limit: 10, ..Default::default() };
+    assert_eq!(list(&other, everybody).await, [sound[1], sound[0], spoilt.task]);
+
+    let claimed: Vec<_> = claim(&other, "a", 10).await.iter().map(|c| c.fence.task).collect();
+    assert_eq!(claimed, sound);
+    let task = get(&store, spoilt.task).await;
+    assert_eq!((task.state, task.attempt), (State::Failed, 2));
+    let error = task.error.unwrap();
+    assert!(error.contains("cannot be read"), "{error}");
+    let told = store.events(spoilt.task, 0, 10).await.unwrap().unwrap();
+    assert_eq!(told.events.len() as u64, told.last);
+    counts_become(&store, sundown_tasks::Counts { pending: 0, running: 2, dead: 1 }).await;
+    // It may begin again, from the beginning.
+    store.requeue(spoilt.task).await.unwrap();
+    assert_eq!(claim_one(&store, "a").await.fence, sundown_tasks::Fence { attempt: 3, ..spoilt });
+}

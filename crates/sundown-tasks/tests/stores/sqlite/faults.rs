@@ -173,9 +173,10 @@ async fn while_it_is_locked_writes_fail_and_reads_go_on() {
 async fn what_cannot_be_done_takes_nothing_else_with_it() {
     let scratch = Scratch::create("apart");
     let store = scratch.open().await;
-    let spoilt = enqueue(&store, task("spoilt")).await;
     let raw = Connection::open(scratch.database()).unwrap();
-    raw.execute("UPDATE task SET input = 'no JSON' WHERE id = ?1", [spoilt.0]).unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON task WHEN NEW.kind = 'spoilt' \
+         BEGIN SELECT RAISE(FAIL, 'not this one'); END";
+    raw.execute_batch(refuse).unwrap();
     raw.execute_batch("BEGIN IMMEDIATE").unwrap();
     let unlock = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -183,7 +184,7 @@ async fn what_cannot_be_done_takes_nothing_else_with_it() {
     };
     let first = store.enqueue(vec![task("a")], u64::MAX);
     let second = store.enqueue(vec![task("a")], u64::MAX);
-    let broken = store.claim(vec![wanted("spoilt", 1)], 1, LONG);
+    let broken = store.enqueue(vec![task("spoilt")], u64::MAX);
     let third = store.enqueue(vec![task("a")], u64::MAX);
     let ((), first, second, broken, third) = tokio::join!(unlock, first, second, broken, third);
     assert!(matches!(broken, Err(StoreError::Broken { .. })), "{broken:?}");
@@ -191,6 +192,21 @@ async fn what_cannot_be_done_takes_nothing_else_with_it() {
         taken.unwrap();
     }
     assert_eq!(state(&store, claim_one(&store, "a").await.fence.task).await, State::Running);
-    let counts = sundown_tasks::Counts { pending: 3, running: 1, dead: 0 };
+    let counts = sundown_tasks::Counts { pending: 2, running: 1, dead: 0 };
     counts_become(&store, counts).await;
+}
+
+#[tokio::test]
+async fn whatever_became_of_a_row_it_can_be_looked_at_and_is_in_nobodys_way() {
+    let scratch = Scratch::create("spoilt");
+    let store = scratch.open().await;
+    let spoilt = enqueue(&store, task("a")).await;
+    let sound = enqueue(&store, task("a")).await;
+    let raw = Connection::open(scratch.database()).unwrap();
+    let noise = "UPDATE task SET input = CAST(x'A5FF22' AS TEXT) WHERE id = ?1";
+    raw.execute(noise, [spoilt.0]).unwrap();
+    assert_eq!(get(&store, spoilt).await.input.get(), "\"\u{fffd}\u{fffd}\\\"\"");
+    let claimed = claim(&store, "a", 10).await;
+    assert_eq!((claimed.len(), claimed[0].fence.task), (1, sound));
+    assert_eq!(state(&store, spoilt).await, State::Failed);
 }
