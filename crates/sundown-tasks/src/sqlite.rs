@@ -205,7 +205,7 @@ impl Store for SqliteStore {
     }
 
     fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>> {
-        self.read(move |sql| row::task(sql, task))
+        self.read(move |sql| Ok(row::task(sql, task)?.map(|(_, task)| task)))
     }
 
     fn list(&self, filter: Filter) -> Answer<'_, Vec<Entry>> {

@@ -299,6 +299,8 @@ pub struct Filter {
     pub before: Option<TaskId>,
     /// At most so many.
     pub limit: usize,
+    /// With the task by which inputs, outputs and cursors come to so many bytes, the page ends.
+    pub bytes: Option<usize>,
 }
 
 /// One thing that was told of a task.

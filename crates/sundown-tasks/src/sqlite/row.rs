@@ -68,13 +68,15 @@ pub(super) const TASK: &str = "SELECT id, kind, state, priority, attempt, failur
      coalesce(input, (SELECT long.input FROM long_input AS long WHERE long.task = task.id)) \
      FROM task WHERE id = ?1";
 
-/// The task as others see it.
-pub(super) fn task(sql: &Statements<'_>, task: TaskId) -> Result<Option<Entry>> {
+/// The task as others see it, and how many bytes its input, output and cursor have.
+pub(super) fn task(sql: &Statements<'_>, task: TaskId) -> Result<Option<(usize, Entry)>> {
     sql.row(TASK, [task.0], |row| {
+        let size = |column| text(row, column).map(|text| text.map_or(0, |text| text.len()));
+        let size = size(9)? + size(12)? + size(19)?;
         let state = state(row, 2)?;
         let (step, cursor) = (text(row, 11)?, text(row, 12)?);
         let cursor = cursor.map(shown_value);
-        Ok(Entry {
+        let entry = Entry {
             id: TaskId(row.get(0)?),
             kind: text(row, 1)?.unwrap_or_default(),
             state,
@@ -94,7 +96,8 @@ pub(super) fn task(sql: &Statements<'_>, task: TaskId) -> Result<Option<Entry>> 
             started_at: row.get(17)?,
             ended_at: row.get(18)?,
             input: shown(text(row, 19)?.unwrap_or_default()),
-        })
+        };
+        Ok((size, entry))
     })
 }
 

@@ -59,7 +59,8 @@ macro_rules! conformance {
             wishes: a_pending_task_is_cancelled, a_running_task_is_asked_to_end,
                 what_is_over_cannot_be_cancelled, requeued_is_as_new, only_what_is_over_is_discarded,
                 unknown_tasks_are_unknown;
-            listing: the_newest_first, by_state_and_kind, pages_are_stable;
+            listing: the_newest_first, by_state_and_kind, pages_are_stable,
+                a_page_ends_when_it_is_heavy;
             purge: only_what_ended_long_ago, at_most_so_many;
             concurrency: no_task_is_claimed_twice, counts_are_exact_after_it_all,
                 news_of_the_own_process_wakes, news_of_another_process_wakes;

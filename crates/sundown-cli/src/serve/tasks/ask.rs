@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sundown_tasks::{Filter, Request, State};
 
-use super::{LONGEST_PAGE, PAGE};
+use super::{HEAVIEST_PAGE, LONGEST_PAGE, PAGE};
 
 /// A task to be.
 #[derive(Debug, Deserialize)]
@@ -100,6 +100,7 @@ impl Listing {
             kind: self.kind,
             before: before.transpose()?,
             limit,
+            bytes: Some(HEAVIEST_PAGE),
         })
     }
 }
