@@ -127,6 +127,9 @@ fn for_good(fault: &Fault) -> Ending {
     Ending::FailedForGood { error: format!("what is kept of it cannot be read: {fault}") }
 }
 
+/// A server that is busy may take so long to prolong a lease.
+const RENEWAL: Duration = Duration::from_millis(250);
+
 /// Attempts that go on.
 #[derive(Debug)]
 pub(super) struct Renew {
@@ -165,6 +168,11 @@ impl Question for Renew {
 
     fn rows(&self) -> usize {
         self.attempts.len()
+    }
+
+    /// There is time for another try, and for a third, while the lease lasts.
+    fn limit(&self, patience: Duration) -> Duration {
+        patience.min(self.lease / 4).max(RENEWAL)
     }
 
     fn joins(&self, _other: &Self) -> bool {

@@ -13,8 +13,8 @@ use super::schema;
 use super::session::{Desk, Session};
 use crate::StoreError;
 
-/// No statement of ours takes nearly so long on a server that works.
-const STATEMENT: Duration = Duration::from_secs(30);
+/// However impatient callers are, a server may take so long.
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -25,11 +25,13 @@ pub(super) struct Lane {
     number: i32,
     batch: i64,
     session: Option<Session>,
+    /// When it answered last.
+    heard: Instant,
 }
 
 impl Lane {
     pub(super) fn new(office: Arc<Office>, number: i32) -> Self {
-        Lane { office, number, batch: 0, session: None }
+        Lane { office, number, batch: 0, session: None, heard: Instant::now() }
     }
 
     /// Works until the store is closed and nothing waits.
@@ -111,9 +113,14 @@ impl Lane {
             events_kept: i64::from(self.office.settings.events_kept),
         };
         let questions: Vec<&Q> = asked.iter().map(|one| &one.question).collect();
-        let answers = time::timeout(STATEMENT, Q::run(&questions, &desk)).await;
-        let late = |_| Fault::Lost("the server takes too long to answer".to_owned());
-        let answers = answers.map_err(late)?;
+        let patience = self.office.settings.patience.max(LEAST_PATIENCE);
+        let limit = questions.iter().map(|one| one.limit(patience)).min().unwrap_or(patience);
+        let Ok(answers) = time::timeout(limit, Q::run(&questions, &desk)).await else {
+            self.office.doubt();
+            let why = format!("the server did not answer for {} s", limit.as_secs_f32());
+            return Err(Fault::Lost(why));
+        };
+        self.heard = Instant::now();
         self.office.queue.is_heard();
         answers
     }
@@ -130,6 +137,10 @@ impl Lane {
 
     /// Connects, if it is not connected.
     pub(super) async fn connect(&mut self) -> Result<(), Fault> {
+        let is_doubted = self.office.doubted_at().is_some_and(|at| self.heard < at);
+        if is_doubted {
+            self.lose(&Fault::Lost("another connection fell silent since it was used".to_owned()));
+        }
         if self.session.as_ref().is_some_and(|session| !session.client.is_closed()) {
             return Ok(());
         }
@@ -139,6 +150,7 @@ impl Lane {
             info!(lane = self.number, "connected to the task store");
         }
         self.session = Some(session);
+        self.heard = Instant::now();
         Ok(())
     }
 
@@ -181,10 +193,15 @@ impl Lane {
         }
     }
 
-    /// Those who can wait for another try; the others are told.
-    fn still_patient<Q: Question>(&self, asked: Vec<Asked<Q>>, fault: &Fault) -> Vec<Asked<Q>> {
+    /// Those who can wait for another try; the others are told. Those behind somebody who waits
+    /// wait with him: what is left of a write that was done is its end.
+    fn still_patient<Q: Question>(&self, mut asked: Vec<Asked<Q>>, fault: &Fault) -> Vec<Asked<Q>> {
         let patience = self.office.settings.patience;
-        refuse(asked, fault, |one| one.since.elapsed() < patience)
+        let is_patient = |one: &Asked<Q>| one.since.elapsed() < patience;
+        let first = asked.iter().position(is_patient).unwrap_or(asked.len());
+        let left = asked.split_off(first);
+        refuse(asked, fault, |_| false);
+        left
     }
 }
 

@@ -1,6 +1,6 @@
 //! The store's own thread: connections that answer, and what goes on beside them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
@@ -29,6 +29,7 @@ pub(super) struct Office {
     pub(super) queue: Queue,
     pub(super) news: News,
     places: Arc<Semaphore>,
+    doubted_at: Mutex<Option<time::Instant>>,
 }
 
 /// A thread that was started.
@@ -47,6 +48,7 @@ impl Office {
             queue: Queue::new(),
             news: News::new(),
             places: Arc::new(Semaphore::new(PLACES)),
+            doubted_at: Mutex::new(None),
         })
     }
 
@@ -61,6 +63,16 @@ impl Office {
         let (reply, answer) = oneshot::channel();
         self.queue.push(Asked { question, reply, since, _place: Some(place) }.into());
         answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// A connection fell silent: those that were not heard since may be as dead, and nobody is to
+    /// find out one after the other while leases run out.
+    pub(super) fn doubt(&self) {
+        *self.doubted_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(time::Instant::now());
+    }
+
+    pub(super) fn doubted_at(&self) -> Option<time::Instant> {
+        *self.doubted_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the thread. It tells when it is ready, and when it has ended.

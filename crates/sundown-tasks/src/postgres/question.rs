@@ -1,7 +1,7 @@
 //! What a store is asked, and which questions are answered together.
 
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -50,6 +50,11 @@ pub(super) trait Question: Sized + Send + Sync + 'static {
     /// Whether questions about one task may be answered together.
     fn joins_itself() -> bool {
         true
+    }
+
+    /// How long one try may take. A connection that is silent for longer counts as lost.
+    fn limit(&self, patience: Duration) -> Duration {
+        patience
     }
 
     /// Whether it can be asked again although it was done before.

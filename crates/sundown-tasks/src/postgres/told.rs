@@ -1,5 +1,7 @@
 //! What is told of a task: progress, checkpoints, events.
 
+use std::collections::HashMap;
+
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -8,7 +10,7 @@ use super::question::Question;
 use super::row::{count, int4, int8, plain, state};
 use super::session::Desk;
 use crate::store::json::shown;
-use crate::{Events, Progress, TaskEvent, TaskId, What};
+use crate::{Events, Fence, Progress, TaskEvent, TaskId, What};
 
 pub(super) const PROGRESS: i16 = 0;
 pub(super) const FAILED: i16 = 1;
@@ -26,11 +28,17 @@ impl Question for Tidings {
 
     async fn run(asked: &[&Self], desk: &Desk<'_>) -> Result<Vec<Self::Answer>, Fault> {
         let news: Vec<&Progress> = asked.iter().flat_map(|one| &one.news).collect();
-        let mut answers = vec![None; news.len()];
-        for row in send(desk, &news).await? {
-            let at: usize = count(row.try_get::<_, i64>(0)? - 1)?;
-            answers[at] = Some(count(row.try_get(1)?)?);
-        }
+        let answers = match desk.lost {
+            Some(_) => recall(desk, &news).await?,
+            None => {
+                let mut answers = vec![None; news.len()];
+                for row in send(desk, &news).await? {
+                    let at: usize = count(row.try_get::<_, i64>(0)? - 1)?;
+                    answers[at] = Some(count(row.try_get(1)?)?);
+                }
+                answers
+            }
+        };
         let mut answers = answers.into_iter();
         Ok(asked.iter().map(|one| answers.by_ref().take(one.news.len()).collect()).collect())
     }
@@ -49,6 +57,10 @@ impl Question for Tidings {
     }
 
     fn joins(&self, _other: &Self) -> bool {
+        true
+    }
+
+    fn may_be_redone(&self) -> bool {
         true
     }
 
@@ -80,6 +92,36 @@ async fn send(desk: &Desk<'_>, news: &[&Progress]) -> Result<Vec<Row>, Fault> {
         ],
     )
     .await
+}
+
+/// Where the logs of attempts end that are this process's still.
+const ENDS: &str = "select id, attempt, last_event from {s}.task \
+     where id = any($1) and state = 1 and owner = $2";
+
+/// What a write answered whose answer was lost. Nobody but us tells of our attempts, and nobody here
+/// has told of these since: so what they told then is the end of their logs now.
+async fn recall(desk: &Desk<'_>, news: &[&Progress]) -> Result<Vec<Option<u64>>, Fault> {
+    let ids: Vec<i64> = news.iter().map(|one| one.fence.task.0).collect();
+    let owner = desk.owner.0.as_slice();
+    let rows = desk.read(ENDS, &[(&ids, Type::INT8_ARRAY), (&owner, Type::BYTEA)]).await?;
+    let mut ends = HashMap::new();
+    for row in &rows {
+        let attempt: i32 = row.try_get(1)?;
+        let fence = Fence { task: TaskId(row.try_get(0)?), attempt: count(attempt.into())? };
+        ends.insert(fence, count::<u64>(row.try_get(2)?)?);
+    }
+    let mut answers: Vec<_> = news
+        .iter()
+        .rev()
+        .map(|one| {
+            let end = ends.get_mut(&one.fence)?;
+            let seq = *end;
+            *end -= u64::from(one.event.is_some());
+            Some(seq)
+        })
+        .collect();
+    answers.reverse();
+    Ok(answers)
 }
 
 /// Somebody follows a task.

@@ -27,13 +27,16 @@ pub(super) struct Wish {
     pub(super) what: What,
 }
 
+/// If we fall silent in the middle, nobody else is to wait for us for ever.
+const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '10s'";
+
 impl Question for Wish {
     type Answer = Change;
 
     async fn run(asked: &[&Self], desk: &Desk<'_>) -> Result<Vec<Change>, Fault> {
         let mut answers = Vec::with_capacity(asked.len());
         for one in asked {
-            desk.client.batch_execute("begin").await?;
+            desk.client.batch_execute(BEGIN).await?;
             let answer = one.grant(desk).await;
             let end = if answer.is_ok() { "commit" } else { "rollback" };
             // If the end of a failed transaction fails as well, the first failure is told.
@@ -133,5 +136,10 @@ impl Question for Purge {
             answers.push(count(gone)?);
         }
         Ok(answers)
+    }
+
+    /// Nobody waits for it, and many events are slow to delete.
+    fn limit(&self, patience: Duration) -> Duration {
+        patience.max(Duration::from_secs(30))
     }
 }
