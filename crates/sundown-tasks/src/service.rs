@@ -9,6 +9,7 @@ use sundown::{Deadline, Phase, Shutdown, ShutdownCoordinator};
 use crate::attempt::Attempts;
 use crate::dispatch::dispatch;
 use crate::drain;
+use crate::follow::Lookout;
 use crate::intake::{Refused, Request, Started, answer};
 use crate::keeper::Keeper;
 use crate::kind::{Kind, Kinds};
@@ -32,6 +33,7 @@ pub(crate) struct Service {
     /// When running tasks are told to stop, once that is known.
     pub(crate) drain_deadline: Arc<OnceLock<Deadline>>,
     pub(crate) account: Mutex<Account>,
+    pub(crate) lookout: Lookout,
 }
 
 /// What became of tasks from the beginning of the shutdown on.
@@ -74,6 +76,7 @@ impl TaskService {
             shutdown: coordinator.shutdown(),
             drain_deadline: Arc::default(),
             account: Mutex::default(),
+            lookout: Lookout::default(),
         });
         drain::join(&*coordinator, &service)?;
         let name = format!("{} dispatcher", service.settings.name);

@@ -103,6 +103,7 @@ impl Claiming {
             "claim_1",
             &[
                 (&mark(desk.lane, desk.batch), Type::INT8),
+                (&desk.is_first, Type::BOOL),
                 (&kinds, Type::TEXT_ARRAY),
                 (&counts, Type::INT4_ARRAY),
                 (&count(self.limit), Type::INT4),

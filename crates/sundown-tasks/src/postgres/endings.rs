@@ -12,6 +12,7 @@ use super::question::Question;
 use super::row::{count, int4, millis, plain, state};
 use super::session::{Desk, Parameter};
 use super::told;
+use crate::store::bells::News;
 use crate::{Ending, Event, Fence, Finish, Rescued, TaskId};
 
 /// Attempts that ended.
@@ -65,8 +66,8 @@ impl Question for Finishing {
         true
     }
 
-    fn is_news(answer: &Self::Answer) -> bool {
-        answer.iter().any(|finish| matches!(finish, Finish::Now(_)))
+    fn news(answer: &Self::Answer) -> News {
+        News::Work.when(answer.iter().any(|finish| matches!(finish, Finish::Now(_))))
     }
 }
 
@@ -184,8 +185,8 @@ impl Question for Rescue {
         Ok(answers)
     }
 
-    fn is_news(answer: &Self::Answer) -> bool {
-        !answer.is_empty()
+    fn news(answer: &Self::Answer) -> News {
+        News::Work.when(!answer.is_empty())
     }
 }
 

@@ -28,6 +28,7 @@ impl From<Error> for Fault {
             Some(said) => of_code(said),
             // All that is no word of the server is the end of the connection, or a value that does
             // not fit its type.
+            None if is_encoding(&error) => Fault::Broken(text(&error)),
             None if error.is_closed() || is_io(&error) => Fault::Lost(text(&error)),
             None => Fault::Broken(text(&error)),
         }
@@ -57,6 +58,12 @@ fn of_code(said: &DbError) -> Fault {
         Some("53" | "25" | "58") => Fault::Refused(why()),
         _ => Fault::Broken(why()),
     }
+}
+
+/// A value that is too long to be sent is an error of input and output to the driver, and nothing was
+/// sent.
+fn is_encoding(error: &Error) -> bool {
+    error.to_string().starts_with("error encoding message")
 }
 
 fn is_io(error: &Error) -> bool {
@@ -106,5 +113,21 @@ impl From<Fault> for StoreError {
             }
             Fault::Broken(_) => StoreError::Broken { why },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_postgres::{Config, NoTls};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_encoded_is_no_loss_of_the_connection() {
+        let (wire, _other_end) = tokio::io::duplex(64);
+        let connecting = Config::new().user("nobody\0").connect_raw(wire, NoTls).await;
+        let Err(error) = connecting else { panic!("no name has a zero byte") };
+        assert!(is_io(&error), "as the driver sees it: {error:?}");
+        assert!(matches!(Fault::from(error), Fault::Broken(_)));
     }
 }

@@ -7,11 +7,14 @@ use tokio::time::{self, Instant};
 use tracing::{info, warn};
 
 use super::fault::Fault;
+use super::news;
 use super::office::Office;
 use super::question::{Asked, Question};
 use super::schema;
-use super::session::{Desk, Session};
+use super::session::{self, Desk, Session};
 use crate::StoreError;
+use crate::store::age::Since;
+use crate::store::bells::News;
 
 /// However impatient callers are, a server may take so long.
 const LEAST_PATIENCE: Duration = Duration::from_millis(100);
@@ -40,16 +43,18 @@ impl Lane {
             self.answer(taken.batch).await;
             self.office.queue.done(&taken.held);
         }
-        if self.office.news.is_untold() {
-            self.tell().await;
-        }
+        self.tell().await;
     }
 
     /// The last word, so that others need not wait for what we handed back.
     async fn tell(&mut self) {
-        let payload = self.office.incarnation.to_string();
+        let untold = self.office.news.take_untold();
+        if untold == News::Nothing {
+            return;
+        }
+        let payload = news::payload(self.office.incarnation, untold);
         if let Some(session) = &self.session {
-            let told = super::news::tell(&session.client, &self.office.settings.schema, &payload);
+            let told = news::tell(&session.client, &self.office.settings.schema, &payload);
             let _ = time::timeout(Duration::from_secs(1), told).await;
         }
     }
@@ -57,13 +62,14 @@ impl Lane {
     /// Answers these questions: together if that goes, one by one if one of them spoils it.
     pub(super) async fn serve<Q: Question>(&mut self, mut asked: Vec<Asked<Q>>) {
         self.batch += 1;
-        let mut lost = None;
+        let (mut lost, mut is_first) = (None, true);
         let mut pause = Pause::new();
         loop {
-            let fault = match self.ask(&asked, lost).await {
+            let fault = match self.ask(&asked, lost, is_first).await {
                 Ok(answers) => return self.deliver(asked, answers),
                 Err(fault) => fault,
             };
+            is_first = false;
             match fault {
                 Fault::Done => {
                     lost = Some(self.batch);
@@ -100,6 +106,7 @@ impl Lane {
         &mut self,
         asked: &[Asked<Q>],
         lost: Option<i64>,
+        is_first: bool,
     ) -> Result<Vec<Q::Answer>, Fault> {
         self.connect().await?;
         let session = self.session.as_ref().ok_or_else(|| Fault::Lost(String::new()))?;
@@ -110,7 +117,10 @@ impl Lane {
             lane: self.number,
             batch: self.batch,
             lost,
+            is_first,
             events_kept: i64::from(self.office.settings.events_kept),
+            since: self.office.since.get().copied(),
+            steady: self.office.steady(),
         };
         let questions: Vec<&Q> = asked.iter().map(|one| &one.question).collect();
         let patience = self.office.settings.patience.max(LEAST_PATIENCE);
@@ -127,9 +137,8 @@ impl Lane {
 
     fn deliver<Q: Question>(&self, asked: Vec<Asked<Q>>, answers: Vec<Q::Answer>) {
         assert_eq!(asked.len(), answers.len(), "every question has its answer");
-        if answers.iter().any(Q::is_news) {
-            self.office.news.stir();
-        }
+        let news = answers.iter().map(Q::news).max().unwrap_or(News::Nothing);
+        self.office.news.stir(news);
         for (one, answer) in asked.into_iter().zip(answers) {
             one.answer(Ok(answer));
         }
@@ -176,6 +185,8 @@ impl Lane {
         self.connect().await?;
         let session = self.session.as_ref().ok_or_else(|| Fault::Lost(String::new()))?;
         schema::migrate(&session.client, &self.office.settings.schema).await?;
+        let wall = session::clock(&session.client).await?;
+        self.office.since.get_or_init(|| Since::new(wall, self.office.steady()));
         let sql = "select current_setting('synchronous_commit') = 'off'";
         let rows = session.client.query_typed(sql, &[]).await?;
         if rows.first().map_or(Ok(false), |row| row.try_get(0))? {

@@ -12,8 +12,9 @@ use super::intake::Enqueue;
 use super::listing::{Count, Get, List};
 use super::news::Tell;
 use super::session::Desk;
-use super::told::{Follow, Tidings};
+use super::told::{Follow, Marks, Tidings};
 use super::wishes::{Purge, Wish};
+use crate::store::bells::News;
 use crate::{StoreError, TaskId};
 
 /// Something that is asked of the server: each kind knows its statement.
@@ -62,9 +63,9 @@ pub(super) trait Question: Sized + Send + Sync + 'static {
         false
     }
 
-    /// Whether the answer is news for others.
-    fn is_news(_answer: &Self::Answer) -> bool {
-        false
+    /// For whom the answer is news.
+    fn news(_answer: &Self::Answer) -> News {
+        News::Nothing
     }
 }
 
@@ -171,6 +172,7 @@ questions! {
     Get(Get),
     List(List),
     Follow(Follow),
+    Marks(Marks),
     Count(Count),
     Tell(Tell),
 }

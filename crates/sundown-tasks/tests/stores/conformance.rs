@@ -55,7 +55,8 @@ macro_rules! conformance {
             table: the_whole_table;
             events: they_are_counted_from_one, checkpoints_come_with_progress,
                 what_happened_is_told, old_ones_are_forgotten, they_come_in_pages,
-                an_unknown_task_has_none, two_tellers_leave_no_gap;
+                an_unknown_task_has_none, two_tellers_leave_no_gap, marks_are_where_logs_end,
+                many_who_read_at_once_each_get_their_own;
             wishes: a_pending_task_is_cancelled, a_running_task_is_asked_to_end,
                 what_is_over_cannot_be_cancelled, requeued_is_as_new, only_what_is_over_is_discarded,
                 unknown_tasks_are_unknown;
@@ -63,7 +64,8 @@ macro_rules! conformance {
                 a_page_ends_when_it_is_heavy;
             purge: only_what_ended_long_ago, at_most_so_many;
             concurrency: no_task_is_claimed_twice, counts_are_exact_after_it_all,
-                news_of_the_own_process_wakes, news_of_another_process_wakes;
+                news_of_the_own_process_wakes, news_of_another_process_wakes,
+                progress_wakes_those_alone_who_read;
             closing: closed_is_closed, what_was_asked_before_is_done;
             random: histories_agree_with_the_model;
         }
