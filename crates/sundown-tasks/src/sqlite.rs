@@ -97,8 +97,13 @@ impl SqliteStore {
         let (reader, looks) = inbox();
         let damage = Arc::<Damage>::default();
         let shared = damage.clone();
-        let reads =
-            Reader { connection: reading, path: path.clone(), patience, damage: shared, outbox: looks };
+        let reads = Reader {
+            connection: reading,
+            path: path.clone(),
+            patience,
+            damage: shared,
+            outbox: looks,
+        };
         let shared = news.clone();
         let writes =
             Writer { connection, path, patience, events_kept, owner, news: shared, damage, outbox };

@@ -3,6 +3,7 @@
 
 pub(crate) mod age;
 pub(crate) mod bells;
+mod error;
 pub(crate) mod json;
 
 use std::fmt;
@@ -12,8 +13,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use thiserror::Error;
 
+pub use self::error::StoreError;
 use crate::state::State;
 use crate::{Fence, Incarnation, TaskId};
 
@@ -392,32 +393,4 @@ pub struct Counts {
     pub running: u64,
     /// Those that died, and that failed for good.
     pub dead: u64,
-}
-
-/// Why a store could not do what it was asked.
-#[derive(Debug, Clone, Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// It cannot be reached or written just now. It is worth another try.
-    #[error("the task store is not available: {why}")]
-    Unavailable {
-        /// Why.
-        why: String,
-    },
-    /// It is there and cannot be used.
-    #[error("the task store cannot be used: {why}")]
-    Broken {
-        /// Why, and what to do.
-        why: String,
-    },
-    /// It was closed.
-    #[error("the task store is closed")]
-    Closed,
-}
-
-impl StoreError {
-    /// Whether it is worth another try.
-    pub fn is_passing(&self) -> bool {
-        matches!(self, StoreError::Unavailable { .. })
-    }
 }

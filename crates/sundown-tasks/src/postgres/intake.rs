@@ -126,7 +126,8 @@ impl Kept {
             Kept::Full => Enqueued::Full,
             &Kept::New(id) if std::ptr::eq(task, first) => Enqueued::New(id),
             &Kept::New(id) => {
-                let is_same = first.kind == task.kind && is_same(first.input.get(), task.input.get());
+                let is_same =
+                    first.kind == task.kind && is_same(first.input.get(), task.input.get());
                 if is_same { Enqueued::Known(id) } else { Enqueued::KeyTaken(id) }
             }
             Kept::Known { id, kind, input } => {

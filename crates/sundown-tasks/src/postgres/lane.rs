@@ -48,15 +48,14 @@ impl Lane {
 
     /// The last word, so that others need not wait for what we handed back.
     async fn tell(&mut self) {
+        let Some(session) = &self.session else { return };
         let untold = self.office.news.take_untold();
         if untold == News::Nothing {
             return;
         }
         let payload = news::payload(self.office.incarnation, untold);
-        if let Some(session) = &self.session {
-            let told = news::tell(&session.client, &self.office.settings.schema, &payload);
-            let _ = time::timeout(Duration::from_secs(1), told).await;
-        }
+        let told = news::tell(&session.client, &self.office.settings.schema, &payload);
+        let _ = time::timeout(Duration::from_secs(1), told).await;
     }
 
     /// Answers these questions: together if that goes, one by one if one of them spoils it.

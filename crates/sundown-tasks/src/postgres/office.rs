@@ -79,7 +79,8 @@ impl Office {
     /// A connection fell silent: those that were not heard since may be as dead, and nobody is to
     /// find out one after the other while leases run out.
     pub(super) fn doubt(&self) {
-        *self.doubted_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(time::Instant::now());
+        *self.doubted_at.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(time::Instant::now());
     }
 
     pub(super) fn doubted_at(&self) -> Option<time::Instant> {

@@ -221,3 +221,57 @@ impl Waiting {
         Some(Taken { batch, held })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::super::claims::Renew;
+    use super::super::listing::Get;
+    use super::super::question::{Asked, Question};
+    use super::super::told::{Follow, Marks};
+    use super::*;
+
+    fn asked<Q: Question>(question: Q) -> Call
+    where
+        Call: From<Asked<Q>>,
+    {
+        let (reply, _) = oneshot::channel();
+        Asked { question, reply, since: Instant::now(), _place: None }.into()
+    }
+
+    #[test]
+    fn leases_come_first_and_those_who_follow_take_one_connection() {
+        let queue = Queue::new();
+        let take = || queue.lock().take();
+        let follow = |task| asked(Follow { task: TaskId(task), after: 0, limit: 256 });
+        for task in 1..=3 {
+            queue.push(follow(task));
+        }
+        queue.push(asked(Get(TaskId(1))));
+        queue.push(asked(Renew { attempts: Vec::new(), lease: Duration::ZERO }));
+        assert_eq!(take().unwrap().batch.kind(), Kind::Renew);
+        let followed = take().unwrap();
+        assert!(matches!(&followed.batch, Batch::Follow(all) if all.len() == 3));
+        queue.push(follow(4));
+        queue.push(asked(Marks { tasks: Vec::new() }));
+        assert_eq!(take().unwrap().batch.kind(), Kind::Get);
+        assert!(take().is_none(), "one connection is enough for all who follow");
+        queue.done(&followed.held);
+        assert_eq!(take().unwrap().batch.kind(), Kind::Follow);
+    }
+
+    #[test]
+    fn whoever_waited_too_long_is_told_wherever_he_stands() {
+        let queue = Queue::new();
+        let (reply, mut answer) = oneshot::channel();
+        let since = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let question = Get(TaskId(1));
+        queue.push(Asked { question, reply, since, _place: None }.into());
+        queue.push(asked(Renew { attempts: Vec::new(), lease: Duration::ZERO }));
+        queue.lock().last_answer = since;
+        queue.expire(Duration::from_secs(30));
+        assert!(answer.try_recv().unwrap().unwrap_err().is_passing());
+        assert_eq!(queue.lock().calls.len(), 1);
+    }
+}

@@ -10,8 +10,8 @@ use tokio_postgres::{Client, Row};
 use super::address::Address;
 use super::fault::{self, Fault};
 use super::tls;
-use crate::{Incarnation, UnixMillis};
 use crate::store::age::Since;
+use crate::{Incarnation, UnixMillis};
 
 /// A connection. Dropped, it is closed.
 pub(super) struct Session {

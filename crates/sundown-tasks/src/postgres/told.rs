@@ -154,11 +154,8 @@ impl Question for Follow {
         let afters: Vec<i64> =
             asked.iter().map(|one| i64::try_from(one.after).unwrap_or(i64::MAX)).collect();
         let limits: Vec<i64> = asked.iter().map(|one| int8(one.limit)).collect();
-        let parameters: [Parameter<'_>; 3] = [
-            (&tasks, Type::INT8_ARRAY),
-            (&afters, Type::INT8_ARRAY),
-            (&limits, Type::INT8_ARRAY),
-        ];
+        let parameters: [Parameter<'_>; 3] =
+            [(&tasks, Type::INT8_ARRAY), (&afters, Type::INT8_ARRAY), (&limits, Type::INT8_ARRAY)];
         let rows = desk.read(EVENTS, &parameters).await?;
         let mut answers: Vec<_> = asked.iter().map(|_| None).collect();
         let mut rest = rows.as_slice();

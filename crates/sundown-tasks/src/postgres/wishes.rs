@@ -134,8 +134,7 @@ impl Question for Purge {
         for one in asked {
             let age = millis(one.ended_before).saturating_add(ahead);
             let limit = i32::try_from(one.limit).unwrap_or(i32::MAX);
-            let parameters: [Parameter<'_>; 2] =
-                [(&age, Type::INT8), (&limit, Type::INT4)];
+            let parameters: [Parameter<'_>; 2] = [(&age, Type::INT8), (&limit, Type::INT4)];
             let rows = desk.write("purge_1", &parameters).await?;
             let gone: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
             answers.push(count(gone)?);

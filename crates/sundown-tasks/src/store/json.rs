@@ -64,9 +64,13 @@ impl Shapes {
                     continue;
                 }
                 b']' => Shape::List(open.pop()?),
-                b'}' => Shape::Map(open.pop()?.chunks_exact(2).map(|two| (two[0], two[1])).collect()),
+                b'}' => {
+                    Shape::Map(open.pop()?.chunks_exact(2).map(|two| (two[0], two[1])).collect())
+                }
                 // A text with half a character in it is itself.
-                b'"' => Shape::Text(serde_json::from_str(token).unwrap_or_else(|_| token.to_owned())),
+                b'"' => {
+                    Shape::Text(serde_json::from_str(token).unwrap_or_else(|_| token.to_owned()))
+                }
                 b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' => continue,
                 _ => Shape::Word(token.to_owned()),
             };
@@ -101,7 +105,10 @@ mod tests {
     fn the_same_json_is_the_same_however_it_is_written() {
         for (one, other) in [
             ("1", " 1 "),
-            (r#"{"a":[1,{"b":null}],"c":"x y"}"#, "{ \"c\" : \"x y\",\n\t\"a\": [1, {\"b\": null}] }"),
+            (
+                r#"{"a":[1,{"b":null}],"c":"x y"}"#,
+                "{ \"c\" : \"x y\",\n\t\"a\": [1, {\"b\": null}] }",
+            ),
             (r#"["A\n\"",""]"#, r#"["A\n\"" , ""]"#),
             (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
             ("[]", "[ ]"),

@@ -18,7 +18,8 @@ async fn patience_ends_although_a_question_was_taken() {
     let answer = store.enqueue(vec![task("a")], u64::MAX).await;
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     assert!(answer.is_err_and(|error| error.is_passing()));
-    until("it connects anew", async || store.enqueue(vec![task("b")], u64::MAX).await.is_ok()).await;
+    until("it connects anew", async || store.enqueue(vec![task("b")], u64::MAX).await.is_ok())
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,7 +30,9 @@ impl Wire {
                 let (to, from) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 let born = age.load(Ordering::SeqCst);
                 let (ages, never) = (Arc::clone(&age), Arc::<AtomicBool>::default());
-                thread::spawn(move || carry(from, to, &never, || ages.load(Ordering::SeqCst) > born));
+                thread::spawn(move || {
+                    carry(from, to, &never, || ages.load(Ordering::SeqCst) > born)
+                });
                 let (ages, loses) = (Arc::clone(&age), Arc::clone(&loses));
                 thread::spawn(move || {
                     carry(server, client, &loses, || ages.load(Ordering::SeqCst) > born);
@@ -63,12 +65,7 @@ impl Wire {
     }
 }
 
-fn carry(
-    mut from: TcpStream,
-    mut to: TcpStream,
-    loses: &AtomicBool,
-    is_silent: impl Fn() -> bool,
-) {
+fn carry(mut from: TcpStream, mut to: TcpStream, loses: &AtomicBool, is_silent: impl Fn() -> bool) {
     let mut bytes = [0; 65536];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
         if is_silent() {

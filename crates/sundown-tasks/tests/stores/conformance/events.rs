@@ -192,8 +192,7 @@ pub(crate) async fn many_who_read_at_once_each_get_their_own(bench: &impl Bench)
         assert_eq!(page.last, 3);
         assert_eq!(numbers(&page), (after + 1..=3).take(2).collect::<Vec<_>>(), "{reader}");
         let first = if reader % 2 == 0 { 2 } else { 1 };
-        let expected: Vec<_> =
-            (after..3).take(2).map(|n| format!("1 {}", first + 2 * n)).collect();
+        let expected: Vec<_> = (after..3).take(2).map(|n| format!("1 {}", first + 2 * n)).collect();
         assert_eq!(words(&page), expected, "{reader}");
     }
     let unknown = store.events(TaskId(77), 0, 10);
