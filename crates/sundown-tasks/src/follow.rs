@@ -1,29 +1,29 @@
 //! Following a task: its events from any position, on any replica, until it is over.
 
+mod lookout;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
-
+use self::lookout::Followed;
+pub(crate) use self::lookout::Lookout;
 use crate::service::Service;
-use crate::store::{Events, StoreError, TaskEvent};
+use crate::store::{Events, Mark, StoreError, TaskEvent};
 use crate::{State, TaskId, TaskService};
-
-/// How many events are read at once.
-const PAGE: usize = 256;
-/// News of others that come closer together than this are read together.
-const LEAST: Duration = Duration::from_millis(10);
 
 /// Somebody who follows a task.
 pub struct Follower {
     service: Arc<Service>,
     task: TaskId,
+    followed: Arc<Followed>,
     /// The number of the last event that was told.
     told: u64,
     read: VecDeque<TaskEvent>,
     state: Option<State>,
+    is_over: bool,
 }
 
 /// What a follower hears.
@@ -43,7 +43,9 @@ impl TaskService {
     /// goes on where it stopped on this one.
     pub fn follow(&self, task: TaskId, after: u64) -> Follower {
         let service = self.inner().clone();
-        Follower { service, task, told: after, read: VecDeque::new(), state: None }
+        let followed = service.lookout.join(task);
+        let read = VecDeque::new();
+        Follower { service, task, followed, told: after, read, state: None, is_over: false }
     }
 }
 
@@ -67,18 +69,19 @@ impl Follower {
             if let Some(state) = self.state {
                 return Ok(self.over(state));
             }
-            // Asked for before it is looked, so that nothing that happens meanwhile is missed.
-            let news = service.store.changed();
-            let Some(events) = service.store.events(self.task, self.told, PAGE).await? else {
+            let Some(events) = self.followed.read(&*service.store, self.told).await? else {
                 return Ok(None);
             };
+            let mark = Mark::of(&events);
             if let Some(heard) = self.take(events) {
                 return Ok(Some(heard));
             }
             if self.read.is_empty() && self.state.is_none() {
-                // Whoever waits for news of others looks by itself all the same.
-                let _ = timeout(service.settings.poll * 2, news).await;
-                sleep(LEAST).await;
+                tokio::select! {
+                    biased;
+                    () = self.followed.moves(mark) => {}
+                    () = service.lookout.keep(&*service.store, &service.settings) => {}
+                }
             }
         }
     }
@@ -90,15 +93,14 @@ impl Follower {
 
     fn over(&mut self, state: State) -> Option<Heard> {
         // Told once; then there is no more.
-        let is_told = self.told == u64::MAX;
-        self.told = u64::MAX;
+        let is_told = std::mem::replace(&mut self.is_over, true);
         (!is_told).then_some(Heard::Over(state))
     }
 
     fn take(&mut self, events: Events) -> Option<Heard> {
         // A position that is not reached yet belongs to nothing this task has told.
         let is_ahead = self.told > events.last;
-        if is_ahead || self.told + 1 < events.first_kept {
+        if is_ahead || self.told.saturating_add(1) < events.first_kept {
             let next = events.first_kept;
             self.told = next.saturating_sub(1);
             return Some(Heard::Reset(next));
@@ -109,6 +111,12 @@ impl Follower {
         }
         self.read = events.events.into();
         None
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.service.lookout.leave(&self.followed);
     }
 }
 

@@ -112,6 +112,7 @@ pub use sqlite::{SqliteSettings, SqliteStore};
 pub use state::{Event, Impossible, Standing, State};
 pub use store::{
     Answer, Change, Checkpoint, Claim, Counts, Ending, Enqueued, Entry, Events, Filter, Finish,
-    Lease, NewTask, Progress, Rescued, Store, StoreError, TaskEvent, UnixMillis, Wanted, What,
+    Lease, Mark, NewTask, Progress, Rescued, Store, StoreError, TaskEvent, UnixMillis, Wanted,
+    What,
 };
 pub use task::{Task, TaskError};

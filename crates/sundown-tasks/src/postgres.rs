@@ -37,16 +37,17 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::store::bells::News;
 use crate::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
-    Incarnation, Lease, NewTask, Progress, Rescued, Store, StoreError, TaskId, Wanted,
+    Incarnation, Lease, Mark, NewTask, Progress, Rescued, Store, StoreError, TaskId, Wanted,
 };
 use claims::{Claiming, Renew};
 use endings::{Finishing, Rescue};
 use intake::Enqueue;
 use listing::{Count, Get, List};
 use office::Office;
-use told::{Follow, Tidings};
+use told::{Follow, Marks, Tidings};
 use unwanted::Unwanted;
 use wishes::{Purge, What, Wish};
 
@@ -163,14 +164,18 @@ impl Store for PostgresStore {
         Box::pin(self.office.ask(Purge { ended_before, limit }))
     }
 
+    fn marks(&self, tasks: Vec<TaskId>) -> Answer<'_, Vec<Option<Mark>>> {
+        Box::pin(self.office.ask(Marks { tasks }))
+    }
+
     /// Wakes for every change of this process that comes after the call, and soon after those of
     /// others.
     fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let mut count = self.office.news.watch();
-        Box::pin(async move {
-            // It fails only when the store is gone.
-            let _ = count.changed().await;
-        })
+        Box::pin(self.office.news.hear(News::Work).rings())
+    }
+
+    fn told(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.office.news.hear(News::Log).rings())
     }
 
     fn close(&self) -> Answer<'_, ()> {

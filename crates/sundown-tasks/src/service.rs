@@ -10,6 +10,7 @@ use sundown::{Deadline, Phase, Shutdown, ShutdownCoordinator};
 use crate::attempt::Attempts;
 use crate::dispatch::dispatch;
 use crate::drain;
+use crate::follow::Lookout;
 use crate::intake::{Refused, Request, Started, answer, lost};
 use crate::keeper::Keeper;
 use crate::kind::{Kind, Kinds};
@@ -33,6 +34,7 @@ pub(crate) struct Service {
     /// When running tasks are told to stop, once that is known.
     pub(crate) drain_deadline: Arc<OnceLock<Deadline>>,
     pub(crate) account: Mutex<Account>,
+    pub(crate) lookout: Lookout,
 }
 
 /// What became of tasks from the beginning of the shutdown on.
@@ -75,6 +77,7 @@ impl TaskService {
             shutdown: coordinator.shutdown(),
             drain_deadline: Arc::default(),
             account: Mutex::default(),
+            lookout: Lookout::default(),
         });
         drain::join(&*coordinator, &service)?;
         let name = format!("{} dispatcher", service.settings.name);

@@ -37,16 +37,18 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use self::ending::Whose;
+use self::fault::Damage;
 use self::inbox::{Inbox, inbox};
-use self::news::News;
+use self::news::Board;
 use self::owner::Owner;
 use self::reader::Reader;
 use self::statements::Statements;
 use self::transaction::Transaction;
 use self::writer::Writer;
+use crate::store::bells::News;
 use crate::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
-    Incarnation, Lease, NewTask, Progress, Rescued, Store, StoreError, TaskId, Wanted,
+    Incarnation, Lease, Mark, NewTask, Progress, Rescued, Store, StoreError, TaskId, Wanted,
 };
 
 pub use self::settings::SqliteSettings;
@@ -67,7 +69,7 @@ pub struct SqliteStore {
     incarnation: Incarnation,
     writer: Inbox<writer::Message>,
     reader: Inbox<reader::Message>,
-    news: Arc<News>,
+    news: Arc<Board>,
     is_closed: AtomicBool,
 }
 
@@ -79,6 +81,9 @@ impl SqliteStore {
     ///
     /// [`StoreError::Unavailable`] if it cannot be reached or locked, [`StoreError::Broken`] if it
     /// is no database, damaged, another program's or of a newer version; it is left as it is then.
+    ///
+    /// It is read through for up to 5 s. What is damaged in a larger file behind that is found when
+    /// somebody comes to it; from then on nothing more is written.
     pub fn open(settings: SqliteSettings) -> Result<Self, StoreError> {
         let SqliteSettings { path, events_kept, busy_patience: patience } = settings;
         // Absolute, so that no name means anything special to SQLite.
@@ -89,13 +94,21 @@ impl SqliteStore {
         let reading = open::for_reading(&path, patience)?;
         let incarnation = Incarnation::random();
         let owner = Owner::register(&connection, &path, incarnation, patience)?;
-        let news = News::new();
+        let news = Board::new();
         let (writer, outbox) = inbox();
         let (reader, looks) = inbox();
-        let reads = Reader { connection: reading, path: path.clone(), patience, outbox: looks };
+        let damage = Arc::<Damage>::default();
+        let shared = damage.clone();
+        let reads = Reader {
+            connection: reading,
+            path: path.clone(),
+            patience,
+            damage: shared,
+            outbox: looks,
+        };
         let shared = news.clone();
         let writes =
-            Writer { connection, path, patience, events_kept, owner, news: shared, outbox };
+            Writer { connection, path, patience, events_kept, owner, news: shared, damage, outbox };
         start("tasks-writer", move || writes.run())?;
         start("tasks-reader", move || reads.run())?;
         Ok(SqliteStore { incarnation, writer, reader, news, is_closed: AtomicBool::new(false) })
@@ -129,6 +142,14 @@ impl SqliteStore {
             put.map_err(|_| self.gone())?;
             answer.await.map_err(|_| self.gone())?
         })
+    }
+
+    fn await_news(&self, least: News) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let (waiting, is_first) = self.news.clone().await_next(least);
+        if is_first {
+            self.writer.nudge(writer::Message::Nudge);
+        }
+        Box::pin(waiting.told())
     }
 
     fn check_open(&self) -> Result<(), StoreError> {
@@ -215,7 +236,7 @@ impl Store for SqliteStore {
     }
 
     fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>> {
-        self.read(move |sql| row::task(sql, task))
+        self.read(move |sql| Ok(row::task(sql, task)?.map(|(_, task)| task)))
     }
 
     fn list(&self, filter: Filter) -> Answer<'_, Vec<Entry>> {
@@ -224,6 +245,10 @@ impl Store for SqliteStore {
 
     fn events(&self, task: TaskId, after: u64, limit: usize) -> Answer<'_, Option<Events>> {
         self.read(move |sql| told::events(sql, task, after, limit))
+    }
+
+    fn marks(&self, tasks: Vec<TaskId>) -> Answer<'_, Vec<Option<Mark>>> {
+        self.read(move |sql| told::marks(sql, &tasks))
     }
 
     fn counts(&self) -> Answer<'_, Counts> {
@@ -235,11 +260,11 @@ impl Store for SqliteStore {
     }
 
     fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let (waiting, is_first) = self.news.clone().await_next();
-        if is_first {
-            self.writer.nudge(writer::Message::Nudge);
-        }
-        Box::pin(waiting.told())
+        self.await_news(News::Work)
+    }
+
+    fn told(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.await_news(News::Log)
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -1,6 +1,11 @@
 //! What a store of tasks can do. There is one suite of tests that every store must pass, and
 //! nothing above this trait knows which one it talks to.
 
+pub(crate) mod age;
+pub(crate) mod bells;
+mod error;
+pub(crate) mod json;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,8 +13,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use thiserror::Error;
 
+pub use self::error::StoreError;
 use crate::state::State;
 use crate::{Fence, Incarnation, TaskId};
 
@@ -36,7 +41,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Takes tasks in, in this order. `limit` is how many may wait; those beyond it are refused,
     /// but a key that is known is answered however many wait. Inputs are the same if they are the
-    /// same JSON, however spaced.
+    /// same JSON, however spaced, with numbers that are written the same.
     fn enqueue(&self, tasks: Vec<NewTask>, limit: u64) -> Answer<'_, Vec<Enqueued>>;
 
     /// Claims tasks that may run now, those of higher priority first, then the older ones, and
@@ -87,14 +92,27 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The events of a task that come after this one. Nothing for a task that is not there.
     fn events(&self, task: TaskId, after: u64, limit: usize) -> Answer<'_, Option<Events>>;
 
+    /// How far the logs of these tasks go, and where the tasks stand; in this order. Nothing for a task
+    /// that is not there. One question for whoever follows many.
+    fn marks(&self, tasks: Vec<TaskId>) -> Answer<'_, Vec<Option<Mark>>> {
+        Box::pin(async move {
+            let mut marks = Vec::with_capacity(tasks.len());
+            for task in tasks {
+                let events = self.events(task, u64::MAX, 0).await?;
+                marks.push(events.as_ref().map(Mark::of));
+            }
+            Ok(marks)
+        })
+    }
+
     /// How many tasks there are in each state. It may be a moment old.
     fn counts(&self) -> Answer<'_, Counts>;
 
     /// Forgets tasks that ended so long ago, with their events; at most `limit`, and answers how many.
     fn purge(&self, ended_before: Duration, limit: usize) -> Answer<'_, u64>;
 
-    /// Waits until there may be news: tasks to claim, tasks to cancel, events; counted from this
-    /// call, awaited or not yet: so call it, look, and then await it. It may wake for nothing, and it
+    /// Waits until there may be news: tasks to claim, tasks to cancel, tasks that are over; counted from
+    /// this call, awaited or not yet: so call it, look, and then await it. It may wake for nothing, and it
     /// may miss something (a process that dies, a time that comes), so whoever waits looks by itself
     /// from time to time.
     ///
@@ -102,6 +120,15 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// Dropping the future loses nothing.
     fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// As [`changed`](Self::changed), and for events as well.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    fn told(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.changed()
+    }
 
     /// Waits until everything that was asked for is on disk, and closes.
     fn close(&self) -> Answer<'_, ()>;
@@ -309,6 +336,8 @@ pub struct Filter {
     pub before: Option<TaskId>,
     /// At most so many.
     pub limit: usize,
+    /// With the task by which inputs, outputs and cursors come to so many bytes, the page ends.
+    pub bytes: Option<usize>,
 }
 
 /// One thing that was told of a task.
@@ -352,6 +381,21 @@ pub struct Events {
     pub state: State,
 }
 
+/// How far a log goes, and where its task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The number of the last event.
+    pub last: u64,
+    /// Where the task stands.
+    pub state: State,
+}
+
+impl Mark {
+    pub(crate) fn of(events: &Events) -> Self {
+        Mark { last: events.last, state: events.state }
+    }
+}
+
 /// How many tasks there are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -361,32 +405,4 @@ pub struct Counts {
     pub running: u64,
     /// Those that died, and that failed for good.
     pub dead: u64,
-}
-
-/// Why a store could not do what it was asked.
-#[derive(Debug, Clone, Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// It cannot be reached or written just now. It is worth another try.
-    #[error("the task store is not available: {why}")]
-    Unavailable {
-        /// Why.
-        why: String,
-    },
-    /// It is there and cannot be used.
-    #[error("the task store cannot be used: {why}")]
-    Broken {
-        /// Why, and what to do.
-        why: String,
-    },
-    /// It was closed.
-    #[error("the task store is closed")]
-    Closed,
-}
-
-impl StoreError {
-    /// Whether it is worth another try.
-    pub fn is_passing(&self) -> bool {
-        matches!(self, StoreError::Unavailable { .. })
-    }
 }

@@ -10,8 +10,9 @@ use actix_web::web::{
     Data, Json, JsonConfig, Path, Query, QueryConfig, ServiceConfig, resource, scope,
 };
 use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
 use serde_json::json;
-use sundown_tasks::{Change, TaskId, TaskService};
+use sundown_tasks::{Change, Entry, TaskId, TaskService};
 
 use self::answer::{
     changed, no_query, no_task, nonsense, only, refused, store_failed, taken_in, unreadable,
@@ -23,6 +24,9 @@ const BATCH: usize = 1000;
 /// How many tasks a page has, unless said otherwise, and at the most.
 const PAGE: usize = 50;
 const LONGEST_PAGE: usize = 500;
+/// A page ends when its tasks come to so many bytes: somebody who turns pages of large tasks must not
+/// take all memory.
+const HEAVIEST_PAGE: usize = 1 << 20;
 
 /// The API as a document; a test holds it to what is served.
 const DOCUMENT: &str = include_str!("../../openapi.json");
@@ -134,12 +138,31 @@ async fn list(tasks: Data<TaskService>, Query(listing): Query<Listing>) -> HttpR
     let limit = filter.limit;
     match tasks.list(filter).await {
         Ok(entries) => {
-            let is_full = entries.len() == limit;
+            // Where it was cut is known to the store, by its own sum; that the page after a heavy one
+            // may be empty does no harm.
+            let is_full = entries.len() == limit || weight(&entries) >= HEAVIEST_PAGE / 2;
             let next = entries.last().filter(|_| is_full).map(|last| last.id);
-            HttpResponse::Ok().json(json!({ "tasks": entries, "next": next }))
+            HttpResponse::Ok().json(Page { tasks: entries, next })
         }
         Err(error) => store_failed(&error),
     }
+}
+
+/// Some tasks, and where the next ones begin.
+#[derive(Serialize)]
+struct Page {
+    tasks: Vec<Entry>,
+    next: Option<TaskId>,
+}
+
+/// How many bytes inputs, outputs and cursors have.
+fn weight(tasks: &[Entry]) -> usize {
+    let one = |task: &Entry| {
+        let output = task.output.as_ref().map_or(0, |output| output.get().len());
+        let cursor = task.checkpoint.as_ref().map_or(0, |reached| reached.cursor.to_string().len());
+        task.input.get().len() + output + cursor
+    };
+    tasks.iter().map(one).sum()
 }
 
 async fn cancel(tasks: Data<TaskService>, id: Path<String>) -> HttpResponse {

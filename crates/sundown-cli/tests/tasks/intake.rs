@@ -100,6 +100,34 @@ async fn tasks_are_listed_by_state_by_kind_and_page_by_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_large_tasks_is_short_and_the_next_goes_on() {
+    let desk = Desk::configured("[commands.cat]\nrun = [\"/bin/cat\"]\n", "");
+    let stdin = "x".repeat(700_000);
+    let large = json!({
+        "kind": "command",
+        "input": { "command": "cat", "stdin": stdin },
+        "run_at": 4_102_444_800_000_u64,
+    });
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.insert(0, json!(submit(desk.at(), &large).await));
+    }
+    let (mut seen, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let answer = ask(desk.at(), &format!("GET /tasks?limit=500{cursor}"), "").await;
+        assert!(answer.body.len() < 2_000_000, "{} bytes", answer.body.len());
+        let page = expect(&answer, 200);
+        seen.extend(page["tasks"].as_array().unwrap().iter().map(|task| task["id"].clone()));
+        pages += 1;
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, ids);
+    assert!(pages >= 3, "{pages}");
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_more_urgent_comes_first_and_nobody_before_his_time() {
     let desk = Desk::open("--tasks-concurrency 1");
     let first = submit(desk.at(), &count(100_000, 50)).await;

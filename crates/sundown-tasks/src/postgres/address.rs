@@ -29,6 +29,9 @@ impl Address {
         }
         config.connect_timeout(patience.max(Duration::from_secs(1)));
         config.keepalives_idle(Duration::from_secs(10));
+        config.keepalives_interval(Duration::from_secs(5));
+        config.keepalives_retries(3);
+        config.tcp_user_timeout(patience.max(Duration::from_secs(1)));
         config.ssl_mode(if wish.is_encrypted { SslMode::Require } else { SslMode::Disable });
         let connector = Connector::trusting(wish.roots.as_deref()).map_err(broken)?;
         Ok(Address { config, connector })

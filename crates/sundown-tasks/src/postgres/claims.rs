@@ -3,14 +3,16 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::endings::end_after;
 use super::fault::Fault;
 use super::question::Question;
-use super::row::{checkpoint, count, int4, json, millis, plain};
+use super::row::{checkpoint, count, int4, millis, plain};
 use super::session::{Desk, Parameter};
-use crate::{Claim, Fence, Lease, TaskId, Wanted};
+use crate::{Claim, Ending, Fence, Lease, TaskId, Wanted};
 
 /// Tasks are wanted.
 #[derive(Debug)]
@@ -51,9 +53,46 @@ impl Claiming {
             }
             None => self.send(desk).await?,
         };
-        let mut claims = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
+        let (mut claims, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in &rows {
+            let fence = fence(row)?;
+            match self.claimed(row, fence) {
+                Ok(claim) => claims.push((row.try_get::<_, i16>(2)?, claim)),
+                Err(fault) => unreadable.push((fence, for_good(&fault))),
+            }
+        }
+        // They would be in the way of all others, again and again.
+        if !unreadable.is_empty() {
+            end_after(desk, &unreadable).await?;
+        }
         claims.sort_by_key(|(priority, claim)| (Reverse(*priority), claim.fence.task));
         Ok(claims.into_iter().map(|(_, claim)| claim).collect())
+    }
+
+    fn claimed(&self, row: &Row, fence: Fence) -> Result<Claim, Fault> {
+        let number = |column| -> Result<u32, Fault> {
+            let found: i32 = row.try_get(column)?;
+            count(found.into())
+        };
+        let json = |what: &str, error| Fault::Broken(format!("its {what} is no JSON: {error}"));
+        let input = RawValue::from_string(row.try_get(4)?);
+        Ok(Claim {
+            fence,
+            kind: self.wanted_as(row.try_get(3)?),
+            input: input.map_err(|error| json("input", error))?,
+            checkpoint: checkpoint(row, 5, |cursor| {
+                serde_json::from_str(&cursor).map_err(|error| json("checkpoint", error))
+            })?,
+            failures: number(7)?,
+            interruptions: number(8)?,
+            max_attempts: number(9)?,
+        })
+    }
+
+    /// The kind by the name by which it was asked for, which the server may not be able to hold.
+    fn wanted_as(&self, kind: String) -> String {
+        let is_kind = |wanted: &&Wanted| plain(&wanted.kind) == kind;
+        self.kinds.iter().find(is_kind).map_or_else(|| kind.clone(), |wanted| wanted.kind.clone())
     }
 
     async fn send(&self, desk: &Desk<'_>) -> Result<Vec<Row>, Fault> {
@@ -64,6 +103,7 @@ impl Claiming {
             "claim_1",
             &[
                 (&mark(desk.lane, desk.batch), Type::INT8),
+                (&desk.is_first, Type::BOOL),
                 (&kinds, Type::TEXT_ARRAY),
                 (&counts, Type::INT4_ARRAY),
                 (&count(self.limit), Type::INT4),
@@ -79,23 +119,17 @@ fn mark(lane: i32, batch: i64) -> i64 {
     i64::from(lane) << 48 | batch
 }
 
-fn claimed(row: &Row) -> Result<(i16, Claim), Fault> {
+fn fence(row: &Row) -> Result<Fence, Fault> {
     let attempt: i32 = row.try_get(1)?;
-    let number = |column| -> Result<u32, Fault> {
-        let found: i32 = row.try_get(column)?;
-        count(found.into())
-    };
-    let claim = Claim {
-        fence: Fence { task: TaskId(row.try_get(0)?), attempt: count(attempt.into())? },
-        kind: row.try_get(3)?,
-        input: json(row.try_get(4)?)?,
-        checkpoint: checkpoint(row, 5)?,
-        failures: number(7)?,
-        interruptions: number(8)?,
-        max_attempts: number(9)?,
-    };
-    Ok((row.try_get(2)?, claim))
+    Ok(Fence { task: TaskId(row.try_get(0)?), attempt: count(attempt.into())? })
 }
+
+fn for_good(fault: &Fault) -> Ending {
+    Ending::FailedForGood { error: format!("what is kept of it cannot be read: {fault}") }
+}
+
+/// A server that is busy may take so long to prolong a lease.
+const RENEWAL: Duration = Duration::from_millis(250);
 
 /// Attempts that go on.
 #[derive(Debug)]
@@ -135,6 +169,11 @@ impl Question for Renew {
 
     fn rows(&self) -> usize {
         self.attempts.len()
+    }
+
+    /// There is time for another try, and for a third, while the lease lasts.
+    fn limit(&self, patience: Duration) -> Duration {
+        patience.min(self.lease / 4).max(RENEWAL)
     }
 
     fn joins(&self, _other: &Self) -> bool {

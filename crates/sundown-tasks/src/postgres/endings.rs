@@ -12,6 +12,7 @@ use super::question::Question;
 use super::row::{count, int4, millis, plain, state};
 use super::session::{Desk, Parameter};
 use super::told;
+use crate::store::bells::News;
 use crate::{Ending, Event, Fence, Finish, Rescued, TaskId};
 
 /// Attempts that ended.
@@ -31,7 +32,7 @@ impl Question for Finishing {
             (0..endings.len()).filter(|&at| seen.insert(endings[at].0)).collect();
         let sent: Vec<_> = firsts.iter().map(|&at| endings[at]).collect();
         let mut answers = vec![Finish::Superseded; endings.len()];
-        for row in send(desk, &sent).await? {
+        for row in Columns::of(&sent).finish(desk).await? {
             let at: usize = count(row.try_get::<_, i64>(0)? - 1)?;
             if let Some(found) = row.try_get::<_, Option<i16>>(1)? {
                 answers[firsts[at]] = Finish::Now(state(found)?);
@@ -65,35 +66,63 @@ impl Question for Finishing {
         true
     }
 
-    fn is_news(answer: &Self::Answer) -> bool {
-        answer.iter().any(|finish| matches!(finish, Finish::Now(_)))
+    fn news(answer: &Self::Answer) -> News {
+        News::Work.when(answer.iter().any(|finish| matches!(finish, Finish::Now(_))))
     }
 }
 
-async fn send(desk: &Desk<'_>, endings: &[&(Fence, Ending)]) -> Result<Vec<Row>, Fault> {
-    let ids: Vec<i64> = endings.iter().map(|(fence, _)| fence.task.0).collect();
-    let attempts: Vec<i32> = endings.iter().map(|(fence, _)| int4(fence.attempt)).collect();
-    let events: Vec<i16> =
-        endings.iter().map(|(_, ending)| outcomes::place(outcomes::event(ending))).collect();
-    let told: Vec<Option<i16>> = endings.iter().map(|(_, ending)| told(ending)).collect();
-    let texts: Vec<Option<String>> =
-        endings.iter().map(|(_, ending)| text(ending).map(plain)).collect();
-    let delays: Vec<i64> = endings.iter().map(|(_, ending)| millis(delay(ending))).collect();
-    desk.write(
-        "finish_1",
-        &[
-            (&desk.lost.is_some(), Type::BOOL),
+/// Endings as the server takes them.
+struct Columns {
+    outcomes: Vec<i16>,
+    ids: Vec<i64>,
+    attempts: Vec<i32>,
+    events: Vec<i16>,
+    told: Vec<Option<i16>>,
+    texts: Vec<Option<String>>,
+    delays: Vec<i64>,
+}
+
+impl Columns {
+    fn of(endings: &[&(Fence, Ending)]) -> Self {
+        let event = |ending| outcomes::place(outcomes::event(ending));
+        Columns {
+            outcomes: outcomes::table(),
+            ids: endings.iter().map(|(fence, _)| fence.task.0).collect(),
+            attempts: endings.iter().map(|(fence, _)| int4(fence.attempt)).collect(),
+            events: endings.iter().map(|(_, ending)| event(ending)).collect(),
+            told: endings.iter().map(|(_, ending)| told(ending)).collect(),
+            texts: endings.iter().map(|(_, ending)| text(ending).map(plain)).collect(),
+            delays: endings.iter().map(|(_, ending)| millis(delay(ending))).collect(),
+        }
+    }
+
+    fn parameters<'a>(&'a self, desk: &'a Desk<'_>, again: &'a bool) -> [Parameter<'a>; 9] {
+        [
+            (again, Type::BOOL),
             (&desk.events_kept, Type::INT8),
-            (&outcomes::table(), Type::INT2_ARRAY),
-            (&ids, Type::INT8_ARRAY),
-            (&attempts, Type::INT4_ARRAY),
-            (&events, Type::INT2_ARRAY),
-            (&told, Type::INT2_ARRAY),
-            (&texts, Type::TEXT_ARRAY),
-            (&delays, Type::INT8_ARRAY),
-        ],
-    )
-    .await
+            (&self.outcomes, Type::INT2_ARRAY),
+            (&self.ids, Type::INT8_ARRAY),
+            (&self.attempts, Type::INT4_ARRAY),
+            (&self.events, Type::INT2_ARRAY),
+            (&self.told, Type::INT2_ARRAY),
+            (&self.texts, Type::TEXT_ARRAY),
+            (&self.delays, Type::INT8_ARRAY),
+        ]
+    }
+
+    async fn finish(&self, desk: &Desk<'_>) -> Result<Vec<Row>, Fault> {
+        desk.write("finish_1", &self.parameters(desk, &desk.lost.is_some())).await
+    }
+}
+
+/// Ends attempts that belong to a write that is done already; done twice, it is done once.
+pub(super) async fn end_after(desk: &Desk<'_>, endings: &[(Fence, Ending)]) -> Result<(), Fault> {
+    let columns = Columns::of(&endings.iter().collect::<Vec<_>>());
+    let owner = desk.owner.0.as_slice();
+    let mut all: Vec<Parameter<'_>> =
+        vec![(&owner, Type::BYTEA), (&desk.lane, Type::INT4), (&owner, Type::BYTEA)];
+    all.extend(columns.parameters(desk, &true));
+    desk.call("end_1", &all).await.map(drop)
 }
 
 /// What is told of it to those who follow the task.
@@ -156,8 +185,8 @@ impl Question for Rescue {
         Ok(answers)
     }
 
-    fn is_news(answer: &Self::Answer) -> bool {
-        !answer.is_empty()
+    fn news(answer: &Self::Answer) -> News {
+        News::Work.when(!answer.is_empty())
     }
 }
 

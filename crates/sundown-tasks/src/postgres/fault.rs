@@ -1,6 +1,7 @@
 //! What goes wrong with a statement, by what can be done about it.
 
 use std::error::Error as _;
+use std::fmt;
 
 use tokio_postgres::error::{DbError, Error, SqlState};
 
@@ -27,6 +28,7 @@ impl From<Error> for Fault {
             Some(said) => of_code(said),
             // All that is no word of the server is the end of the connection, or a value that does
             // not fit its type.
+            None if is_encoding(&error) => Fault::Broken(text(&error)),
             None if error.is_closed() || is_io(&error) => Fault::Lost(text(&error)),
             None => Fault::Broken(text(&error)),
         }
@@ -58,6 +60,12 @@ fn of_code(said: &DbError) -> Fault {
     }
 }
 
+/// A value that is too long to be sent is an error of input and output to the driver, and nothing was
+/// sent.
+fn is_encoding(error: &Error) -> bool {
+    error.to_string().starts_with("error encoding message")
+}
+
 fn is_io(error: &Error) -> bool {
     let mut source = error.source();
     while let Some(error) = source {
@@ -84,16 +92,42 @@ pub(super) fn text(error: &Error) -> String {
     text
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Lost(why) | Fault::RolledBack(why) | Fault::Refused(why) => f.write_str(why),
+            Fault::Done => {
+                f.write_str("the connection was lost; it was done, and its answer is not known")
+            }
+            Fault::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
+        let why = fault.to_string();
         match fault {
-            Fault::Lost(why) | Fault::RolledBack(why) | Fault::Refused(why) => {
+            Fault::Lost(_) | Fault::RolledBack(_) | Fault::Refused(_) | Fault::Done => {
                 StoreError::Unavailable { why }
             }
-            Fault::Done => StoreError::Unavailable {
-                why: "the connection was lost; it was done, and its answer is not known".to_owned(),
-            },
-            Fault::Broken(why) => StoreError::Broken { why },
+            Fault::Broken(_) => StoreError::Broken { why },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_postgres::{Config, NoTls};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_encoded_is_no_loss_of_the_connection() {
+        let (wire, _other_end) = tokio::io::duplex(64);
+        let connecting = Config::new().user("nobody\0").connect_raw(wire, NoTls).await;
+        let Err(error) = connecting else { panic!("no name has a zero byte") };
+        assert!(is_io(&error), "as the driver sees it: {error:?}");
+        assert!(matches!(Fault::from(error), Fault::Broken(_)));
     }
 }

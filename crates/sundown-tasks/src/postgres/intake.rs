@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde_json::value::RawValue;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -10,6 +9,8 @@ use super::fault::Fault;
 use super::question::Question;
 use super::row::{int4, plain};
 use super::session::Desk;
+use crate::store::bells::News;
+use crate::store::json::is_same;
 use crate::{Enqueued, NewTask, TaskId, UnixMillis};
 
 /// The last moment that can be told to PostgreSQL and printed by everybody: the year 9999.
@@ -52,8 +53,8 @@ impl Question for Enqueue {
         self.tasks.iter().all(|task| task.key.is_some())
     }
 
-    fn is_news(answer: &Self::Answer) -> bool {
-        answer.iter().any(|one| matches!(one, Enqueued::New(_)))
+    fn news(answer: &Self::Answer) -> News {
+        News::Work.when(answer.iter().any(|one| matches!(one, Enqueued::New(_))))
     }
 }
 
@@ -125,19 +126,14 @@ impl Kept {
             Kept::Full => Enqueued::Full,
             &Kept::New(id) if std::ptr::eq(task, first) => Enqueued::New(id),
             &Kept::New(id) => {
-                let is_same = first.kind == task.kind && is_same(first.input.get(), &task.input);
+                let is_same =
+                    first.kind == task.kind && is_same(first.input.get(), task.input.get());
                 if is_same { Enqueued::Known(id) } else { Enqueued::KeyTaken(id) }
             }
             Kept::Known { id, kind, input } => {
-                let is_same = *kind == plain(&task.kind) && is_same(input, &task.input);
+                let is_same = *kind == plain(&task.kind) && is_same(input, task.input.get());
                 if is_same { Enqueued::Known(*id) } else { Enqueued::KeyTaken(*id) }
             }
         }
     }
-}
-
-/// Whether they mean the same, however they are spaced.
-fn is_same(kept: &str, new: &RawValue) -> bool {
-    let parsed = |text| serde_json::from_str::<serde_json::Value>(text).ok();
-    kept == new.get() || parsed(kept).is_some_and(|kept| Some(kept) == parsed(new.get()))
 }

@@ -7,14 +7,17 @@ use tokio::time::{self, Instant};
 use tracing::{info, warn};
 
 use super::fault::Fault;
+use super::news;
 use super::office::Office;
 use super::question::{Asked, Question};
 use super::schema;
-use super::session::{Desk, Session};
+use super::session::{self, Desk, Session};
 use crate::StoreError;
+use crate::store::age::Since;
+use crate::store::bells::News;
 
-/// No statement of ours takes nearly so long on a server that works.
-const STATEMENT: Duration = Duration::from_secs(30);
+/// However impatient callers are, a server may take so long.
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -25,11 +28,13 @@ pub(super) struct Lane {
     number: i32,
     batch: i64,
     session: Option<Session>,
+    /// When it answered last.
+    heard: Instant,
 }
 
 impl Lane {
     pub(super) fn new(office: Arc<Office>, number: i32) -> Self {
-        Lane { office, number, batch: 0, session: None }
+        Lane { office, number, batch: 0, session: None, heard: Instant::now() }
     }
 
     /// Works until the store is closed and nothing waits.
@@ -38,30 +43,32 @@ impl Lane {
             self.answer(taken.batch).await;
             self.office.queue.done(&taken.held);
         }
-        if self.office.news.is_untold() {
-            self.tell().await;
-        }
+        self.tell().await;
     }
 
     /// The last word, so that others need not wait for what we handed back.
     async fn tell(&mut self) {
-        let payload = self.office.incarnation.to_string();
-        if let Some(session) = &self.session {
-            let told = super::news::tell(&session.client, &self.office.settings.schema, &payload);
-            let _ = time::timeout(Duration::from_secs(1), told).await;
+        let Some(session) = &self.session else { return };
+        let untold = self.office.news.take_untold();
+        if untold == News::Nothing {
+            return;
         }
+        let payload = news::payload(self.office.incarnation, untold);
+        let told = news::tell(&session.client, &self.office.settings.schema, &payload);
+        let _ = time::timeout(Duration::from_secs(1), told).await;
     }
 
     /// Answers these questions: together if that goes, one by one if one of them spoils it.
     pub(super) async fn serve<Q: Question>(&mut self, mut asked: Vec<Asked<Q>>) {
         self.batch += 1;
-        let mut lost = None;
+        let (mut lost, mut is_first) = (None, true);
         let mut pause = Pause::new();
         loop {
-            let fault = match self.ask(&asked, lost).await {
+            let fault = match self.ask(&asked, lost, is_first).await {
                 Ok(answers) => return self.deliver(asked, answers),
                 Err(fault) => fault,
             };
+            is_first = false;
             match fault {
                 Fault::Done => {
                     lost = Some(self.batch);
@@ -98,6 +105,7 @@ impl Lane {
         &mut self,
         asked: &[Asked<Q>],
         lost: Option<i64>,
+        is_first: bool,
     ) -> Result<Vec<Q::Answer>, Fault> {
         self.connect().await?;
         let session = self.session.as_ref().ok_or_else(|| Fault::Lost(String::new()))?;
@@ -108,21 +116,28 @@ impl Lane {
             lane: self.number,
             batch: self.batch,
             lost,
+            is_first,
             events_kept: i64::from(self.office.settings.events_kept),
+            since: self.office.since.get().copied(),
+            steady: self.office.steady(),
         };
         let questions: Vec<&Q> = asked.iter().map(|one| &one.question).collect();
-        let answers = time::timeout(STATEMENT, Q::run(&questions, &desk)).await;
-        let late = |_| Fault::Lost("the server takes too long to answer".to_owned());
-        let answers = answers.map_err(late)?;
+        let patience = self.office.settings.patience.max(LEAST_PATIENCE);
+        let limit = questions.iter().map(|one| one.limit(patience)).min().unwrap_or(patience);
+        let Ok(answers) = time::timeout(limit, Q::run(&questions, &desk)).await else {
+            self.office.doubt();
+            let why = format!("the server did not answer for {} s", limit.as_secs_f32());
+            return Err(Fault::Lost(why));
+        };
+        self.heard = Instant::now();
         self.office.queue.is_heard();
         answers
     }
 
     fn deliver<Q: Question>(&self, asked: Vec<Asked<Q>>, answers: Vec<Q::Answer>) {
         assert_eq!(asked.len(), answers.len(), "every question has its answer");
-        if answers.iter().any(Q::is_news) {
-            self.office.news.stir();
-        }
+        let news = answers.iter().map(Q::news).max().unwrap_or(News::Nothing);
+        self.office.news.stir(news);
         for (one, answer) in asked.into_iter().zip(answers) {
             one.answer(Ok(answer));
         }
@@ -130,6 +145,10 @@ impl Lane {
 
     /// Connects, if it is not connected.
     pub(super) async fn connect(&mut self) -> Result<(), Fault> {
+        let is_doubted = self.office.doubted_at().is_some_and(|at| self.heard < at);
+        if is_doubted {
+            self.lose(&Fault::Lost("another connection fell silent since it was used".to_owned()));
+        }
         if self.session.as_ref().is_some_and(|session| !session.client.is_closed()) {
             return Ok(());
         }
@@ -139,6 +158,7 @@ impl Lane {
             info!(lane = self.number, "connected to the task store");
         }
         self.session = Some(session);
+        self.heard = Instant::now();
         Ok(())
     }
 
@@ -164,6 +184,8 @@ impl Lane {
         self.connect().await?;
         let session = self.session.as_ref().ok_or_else(|| Fault::Lost(String::new()))?;
         schema::migrate(&session.client, &self.office.settings.schema).await?;
+        let wall = session::clock(&session.client).await?;
+        self.office.since.get_or_init(|| Since::new(wall, self.office.steady()));
         let sql = "select current_setting('synchronous_commit') = 'off'";
         let rows = session.client.query_typed(sql, &[]).await?;
         if rows.first().map_or(Ok(false), |row| row.try_get(0))? {
@@ -181,10 +203,15 @@ impl Lane {
         }
     }
 
-    /// Those who can wait for another try; the others are told.
-    fn still_patient<Q: Question>(&self, asked: Vec<Asked<Q>>, fault: &Fault) -> Vec<Asked<Q>> {
+    /// Those who can wait for another try; the others are told. Those behind somebody who waits
+    /// wait with him: what is left of a write that was done is its end.
+    fn still_patient<Q: Question>(&self, mut asked: Vec<Asked<Q>>, fault: &Fault) -> Vec<Asked<Q>> {
         let patience = self.office.settings.patience;
-        refuse(asked, fault, |one| one.since.elapsed() < patience)
+        let is_patient = |one: &Asked<Q>| one.since.elapsed() < patience;
+        let first = asked.iter().position(is_patient).unwrap_or(asked.len());
+        let left = asked.split_off(first);
+        refuse(asked, fault, |_| false);
+        left
     }
 }
 

@@ -5,8 +5,9 @@ use tokio_postgres::types::Type;
 
 use super::fault::Fault;
 use super::question::Question;
-use super::row::{checkpoint, code, count, int8, json, plain, state};
+use super::row::{checkpoint, code, count, int8, plain, state};
 use super::session::{Desk, Parameter};
+use crate::store::json::{shown, shown_value};
 use crate::{Counts, Entry, Filter, TaskId};
 
 const COLUMNS: &str = "select id, kind, state, priority, attempt, failures, interruptions, \
@@ -62,12 +63,24 @@ impl List {
         let kind = filter.kind.as_deref().map(plain);
         let of_kind = if kind.is_some() { "and kind = $3" } else { "and $3::text is null" };
         let before = filter.before.map_or(i64::MAX, |task| task.0);
+        let bytes = int8(filter.bytes.unwrap_or(usize::MAX));
+        // How long a text is, is known without reading it.
         let sql = format!(
-            "{COLUMNS} where id < $1 {} {of_kind} order by id desc limit $2",
+            "{COLUMNS} where id in (select id from ( \
+                 select id, sum(bytes) over (order by id desc) - bytes as before from ( \
+                     select id, octet_length(input) + coalesce(octet_length(output), 0)::bigint \
+                         + coalesce(octet_length(cursor), 0) as bytes \
+                     from {{s}}.task where id < $1 {} {of_kind} order by id desc limit $2 \
+                 ) sized \
+             ) summed where before < $4) order by id desc",
             state.unwrap_or_default()
         );
-        let parameters: [Parameter<'_>; 3] =
-            [(&before, Type::INT8), (&int8(filter.limit), Type::INT8), (&kind, Type::TEXT)];
+        let parameters: [Parameter<'_>; 4] = [
+            (&before, Type::INT8),
+            (&int8(filter.limit), Type::INT8),
+            (&kind, Type::TEXT),
+            (&bytes, Type::INT8),
+        ];
         desk.read(&sql, &parameters).await?.iter().map(task).collect()
     }
 }
@@ -89,10 +102,10 @@ fn task(row: &Row) -> Result<Entry, Fault> {
         interruptions: number(6)?,
         max_attempts: number(7)?,
         is_unwanted: row.try_get(8)? && !state.is_final(),
-        input: json(row.try_get(9)?)?,
-        output: output.map(json).transpose()?,
+        input: shown(row.try_get(9)?),
+        output: output.map(shown),
         error: row.try_get(11)?,
-        checkpoint: checkpoint(row, 12)?,
+        checkpoint: checkpoint(row, 12, |cursor| Ok(shown_value(cursor)))?,
         key: row.try_get(14)?,
         last_event: count(row.try_get(15)?)?,
         created_at: row.try_get(16)?,

@@ -5,11 +5,10 @@
 //! meanwhile, and does not wait for the disk.
 
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio::time;
 use tokio_postgres::types::Type;
@@ -23,42 +22,72 @@ use super::office::Office;
 use super::question::{Asked, Question};
 use super::session::{Desk, refused};
 use super::tls::Encrypted;
+use crate::Incarnation;
+use crate::store::bells::{Bells, Ear, News};
 
 /// Others are told so often at most.
 const BREATH: Duration = Duration::from_millis(3);
 
+/// What others say of a change that is news for those alone who read logs.
+const LOG: &str = "log";
+
+/// After a refusal that no waiting mends, it is tried again so seldom.
+const SELDOM: Duration = Duration::from_secs(30);
+
 /// Whoever waits for a change, and whether others know of it.
-pub(super) struct News {
-    count: watch::Sender<u64>,
-    untold: AtomicBool,
+pub(super) struct Board {
+    bells: Bells,
+    untold: Mutex<News>,
     bell: Notify,
 }
 
-impl News {
+impl Board {
     pub(super) fn new() -> Self {
-        let (count, _) = watch::channel(0);
-        News { count, untold: AtomicBool::new(false), bell: Notify::new() }
+        Board { bells: Bells::new(), untold: Mutex::new(News::Nothing), bell: Notify::new() }
     }
 
     /// Something was changed by this process.
-    pub(super) fn stir(&self) {
-        self.untold.store(true, Ordering::Release);
-        self.wake();
-        self.bell.notify_one();
+    pub(super) fn stir(&self, news: News) {
+        if news > News::Nothing {
+            self.is_untold(news);
+            self.bells.ring(news);
+            self.bell.notify_one();
+        }
     }
 
-    /// Something may have changed.
-    fn wake(&self) {
-        self.count.send_modify(|count| *count = count.wrapping_add(1));
+    /// Others are still to know of this.
+    fn is_untold(&self, news: News) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        *untold = news.max(*untold);
     }
 
-    pub(super) fn is_untold(&self) -> bool {
-        self.untold.load(Ordering::Acquire)
+    /// What others are still to know; whoever asks tells them.
+    pub(super) fn take_untold(&self) -> News {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *untold, News::Nothing)
     }
 
-    /// Sees every change after this call.
-    pub(super) fn watch(&self) -> watch::Receiver<u64> {
-        self.count.subscribe()
+    /// Hears of every change after this call that is at least this.
+    pub(super) fn hear(&self, least: News) -> Ear {
+        self.bells.hear(least)
+    }
+}
+
+/// Who says it, and how much of it there is.
+pub(super) fn payload(who: Incarnation, news: News) -> String {
+    match news {
+        News::Nothing | News::Work => who.to_string(),
+        News::Log => format!("{who} {LOG}"),
+    }
+}
+
+/// What another process says; nothing if it was us.
+fn heard(payload: &str, us: &str) -> News {
+    let (who, what) = payload.split_once(' ').unwrap_or((payload, ""));
+    match what {
+        _ if who == us => News::Nothing,
+        LOG => News::Log,
+        _ => News::Work,
     }
 }
 
@@ -95,16 +124,17 @@ fn channel(schema: &str) -> String {
 pub(super) async fn spread(office: Arc<Office>) {
     loop {
         office.news.bell.notified().await;
-        if !office.news.untold.swap(false, Ordering::AcqRel) {
+        let news = office.news.take_untold();
+        if news == News::Nothing {
             continue;
         }
         let (reply, answer) = oneshot::channel();
-        let question = Tell { payload: office.incarnation.to_string() };
+        let question = Tell { payload: payload(office.incarnation, news) };
         let asked = Asked { question, reply, since: Instant::now(), _place: None };
         office.queue.push(asked.into());
         // A hint that is lost is no harm: who waits for it looks by himself from time to time.
         if !matches!(answer.await, Ok(Ok(()))) {
-            office.news.untold.store(true, Ordering::Release);
+            office.news.is_untold(news);
         }
         time::sleep(BREATH).await;
     }
@@ -114,14 +144,19 @@ pub(super) async fn spread(office: Arc<Office>) {
 pub(super) async fn hear(office: Arc<Office>) {
     let Ok(Some(address)) = office.settings.listen_address() else { return };
     let mut pause = Pause::new();
+    let mut is_said = false;
     loop {
         match listen(&office, &address).await {
             Ok(()) => {
                 debug!("the connection that listens has ended");
-                pause = Pause::new();
+                (pause, is_said) = (Pause::new(), false);
             }
             Err(fault @ Fault::Broken(_)) => {
-                warn!(?fault, "cannot listen for changes in the task store; looks by itself");
+                if !is_said {
+                    warn!(?fault, "cannot listen for changes in the task store; looks by itself");
+                }
+                is_said = true;
+                time::sleep(SELDOM).await;
             }
             Err(fault) => debug!(?fault, "cannot listen for changes in the task store just now"),
         }
@@ -138,7 +173,7 @@ async fn listen(office: &Arc<Office>, address: &Address) -> Result<(), Fault> {
     driver.spawn(pass_on(Arc::clone(office), connection));
     client.batch_execute(&format!("listen {}", channel(&office.settings.schema))).await?;
     // What happened before is not told.
-    office.news.wake();
+    office.news.bells.ring(News::Work);
     driver.join_next().await;
     Ok(())
 }
@@ -147,7 +182,7 @@ async fn pass_on(office: Arc<Office>, mut connection: Connection<Socket, Encrypt
     let own = office.incarnation.to_string();
     while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
         match message {
-            AsyncMessage::Notification(told) if told.payload() != own => office.news.wake(),
+            AsyncMessage::Notification(told) => office.news.bells.ring(heard(told.payload(), &own)),
             _ => {}
         }
     }

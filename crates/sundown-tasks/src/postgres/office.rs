@@ -1,6 +1,6 @@
 //! The store's own thread: connections that answer, and what goes on beside them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
@@ -12,10 +12,11 @@ use tracing::error;
 
 use super::address::Address;
 use super::lane::Lane;
-use super::news::{self, News};
+use super::news::{self, Board};
 use super::question::{Asked, Call, Question};
 use super::queue::Queue;
 use super::settings::PostgresSettings;
+use crate::store::age::Since;
 use crate::{Incarnation, StoreError};
 
 /// How many may wait for an answer; more wait for a place.
@@ -27,8 +28,12 @@ pub(super) struct Office {
     pub(super) address: Address,
     pub(super) incarnation: Incarnation,
     pub(super) queue: Queue,
-    pub(super) news: News,
+    pub(super) news: Board,
     places: Arc<Semaphore>,
+    doubted_at: Mutex<Option<time::Instant>>,
+    /// The server's clock at the start, beside ours.
+    pub(super) since: OnceLock<Since>,
+    started: Instant,
 }
 
 /// A thread that was started.
@@ -45,8 +50,11 @@ impl Office {
             settings,
             incarnation: Incarnation::random(),
             queue: Queue::new(),
-            news: News::new(),
+            news: Board::new(),
             places: Arc::new(Semaphore::new(PLACES)),
+            doubted_at: Mutex::new(None),
+            since: OnceLock::new(),
+            started: Instant::now(),
         })
     }
 
@@ -61,6 +69,22 @@ impl Office {
         let (reply, answer) = oneshot::channel();
         self.queue.push(Asked { question, reply, since, _place: Some(place) }.into());
         answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Milliseconds since the start, by a clock that nobody can set.
+    pub(super) fn steady(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// A connection fell silent: those that were not heard since may be as dead, and nobody is to
+    /// find out one after the other while leases run out.
+    pub(super) fn doubt(&self) {
+        *self.doubted_at.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(time::Instant::now());
+    }
+
+    pub(super) fn doubted_at(&self) -> Option<time::Instant> {
+        *self.doubted_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the thread. It tells when it is ready, and when it has ended.

@@ -1,7 +1,7 @@
 //! What a store is asked, and which questions are answered together.
 
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -12,9 +12,10 @@ use super::intake::Enqueue;
 use super::listing::{Count, Get, List};
 use super::news::Tell;
 use super::session::Desk;
-use super::told::{Follow, Tidings};
+use super::told::{Follow, Marks, Tidings};
 use super::unwanted::Unwanted;
 use super::wishes::{Purge, Wish};
+use crate::store::bells::News;
 use crate::{StoreError, TaskId};
 
 /// Something that is asked of the server: each kind knows its statement.
@@ -53,14 +54,19 @@ pub(super) trait Question: Sized + Send + Sync + 'static {
         true
     }
 
+    /// How long one try may take. A connection that is silent for longer counts as lost.
+    fn limit(&self, patience: Duration) -> Duration {
+        patience
+    }
+
     /// Whether it can be asked again although it was done before.
     fn may_be_redone(&self) -> bool {
         false
     }
 
-    /// Whether the answer is news for others.
-    fn is_news(_answer: &Self::Answer) -> bool {
-        false
+    /// For whom the answer is news.
+    fn news(_answer: &Self::Answer) -> News {
+        News::Nothing
     }
 }
 
@@ -167,6 +173,7 @@ questions! {
     Get(Get),
     List(List),
     Follow(Follow),
+    Marks(Marks),
     Count(Count),
     Unwanted(Unwanted),
     Tell(Tell),

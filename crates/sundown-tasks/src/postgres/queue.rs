@@ -10,13 +10,17 @@ use super::question::{Batch, Call, Kind};
 use crate::{StoreError, TaskId};
 
 /// A transaction larger than this keeps others waiting for long.
-const ROWS: usize = 2000;
+pub(super) const ROWS: usize = 2000;
 
 /// The same, in bytes.
 const BYTES: usize = 4 << 20;
 
 /// At how many connections at a time tasks are taken in: more of them make smaller transactions.
 const INTAKES: usize = 3;
+
+/// At how many it is read for those who follow: what they ask is joined, and nobody who has a lease to
+/// keep or an end to write is to wait behind them.
+const READERS: usize = 1;
 
 /// Questions in the order in which they were asked. Whoever writes about a task waits until what was
 /// asked about it before has been answered.
@@ -29,6 +33,7 @@ struct Waiting {
     calls: VecDeque<Call>,
     busy: HashSet<TaskId>,
     intakes: usize,
+    readers: usize,
     is_closed: bool,
     last_answer: Instant,
 }
@@ -51,6 +56,7 @@ impl Queue {
             calls: VecDeque::new(),
             busy: HashSet::new(),
             intakes: 0,
+            readers: 0,
             is_closed: false,
             last_answer: Instant::now(),
         };
@@ -68,7 +74,12 @@ impl Queue {
             drop(state);
             return call.refuse(StoreError::Closed);
         }
-        state.calls.push_back(call);
+        // Leases first: they do not wait.
+        if call.kind() == Kind::Renew {
+            state.calls.push_front(call);
+        } else {
+            state.calls.push_back(call);
+        }
         drop(state);
         self.bell.notify_one();
     }
@@ -111,8 +122,8 @@ impl Queue {
         for task in &held.tasks {
             state.busy.remove(task);
         }
-        if held.kind == Kind::Enqueue {
-            state.intakes -= 1;
+        if let Some((count, _)) = state.bound(held.kind) {
+            *count -= 1;
         }
         let is_more = !state.calls.is_empty();
         drop(state);
@@ -132,10 +143,10 @@ impl Queue {
         if state.last_answer.elapsed() < patience {
             return;
         }
-        let mut expired = Vec::new();
-        while state.calls.front().is_some_and(|call| call.since().elapsed() >= patience) {
-            expired.extend(state.calls.pop_front());
-        }
+        let calls = std::mem::take(&mut state.calls).into_iter();
+        let (expired, left): (VecDeque<_>, VecDeque<_>) =
+            calls.partition(|call| call.since().elapsed() >= patience);
+        state.calls = left;
         drop(state);
         for call in expired {
             let why = format!("the server did not answer for {} s", patience.as_secs_f32());
@@ -145,6 +156,26 @@ impl Queue {
 }
 
 impl Waiting {
+    /// At how many connections this is asked just now, and how many are the most; if there is a bound.
+    fn bound(&mut self, kind: Kind) -> Option<(&mut usize, usize)> {
+        match kind {
+            Kind::Enqueue => Some((&mut self.intakes, INTAKES)),
+            Kind::Follow | Kind::Marks => Some((&mut self.readers, READERS)),
+            Kind::Claim
+            | Kind::Renew
+            | Kind::Finish
+            | Kind::Progress
+            | Kind::Rescue
+            | Kind::Wish
+            | Kind::Purge
+            | Kind::Get
+            | Kind::List
+            | Kind::Count
+            | Kind::Unwanted
+            | Kind::Tell => None,
+        }
+    }
+
     /// The first question whose turn it is, and those that go with it.
     fn take(&mut self) -> Option<Taken> {
         let mut passed = HashSet::new();
@@ -161,7 +192,7 @@ impl Waiting {
                     || (own.contains(task) && !call.joins_itself())
             });
             let is_next = match &batch {
-                None => call.kind() != Kind::Enqueue || self.intakes < INTAKES,
+                None => self.bound(call.kind()).is_none_or(|(count, most)| *count < most),
                 Some(batch) => fits && call.joins(batch),
             };
             if !(is_free && is_next) {
@@ -184,10 +215,64 @@ impl Waiting {
         self.calls = left;
         let batch = batch?;
         self.busy.extend(&own);
-        if batch.kind() == Kind::Enqueue {
-            self.intakes += 1;
+        if let Some((count, _)) = self.bound(batch.kind()) {
+            *count += 1;
         }
         let held = Held { kind: batch.kind(), tasks: own.into_iter().collect() };
         Some(Taken { batch, held })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::super::claims::Renew;
+    use super::super::listing::Get;
+    use super::super::question::{Asked, Question};
+    use super::super::told::{Follow, Marks};
+    use super::*;
+
+    fn asked<Q: Question>(question: Q) -> Call
+    where
+        Call: From<Asked<Q>>,
+    {
+        let (reply, _) = oneshot::channel();
+        Asked { question, reply, since: Instant::now(), _place: None }.into()
+    }
+
+    #[test]
+    fn leases_come_first_and_those_who_follow_take_one_connection() {
+        let queue = Queue::new();
+        let take = || queue.lock().take();
+        let follow = |task| asked(Follow { task: TaskId(task), after: 0, limit: 256 });
+        for task in 1..=3 {
+            queue.push(follow(task));
+        }
+        queue.push(asked(Get(TaskId(1))));
+        queue.push(asked(Renew { attempts: Vec::new(), lease: Duration::ZERO }));
+        assert_eq!(take().unwrap().batch.kind(), Kind::Renew);
+        let followed = take().unwrap();
+        assert!(matches!(&followed.batch, Batch::Follow(all) if all.len() == 3));
+        queue.push(follow(4));
+        queue.push(asked(Marks { tasks: Vec::new() }));
+        assert_eq!(take().unwrap().batch.kind(), Kind::Get);
+        assert!(take().is_none(), "one connection is enough for all who follow");
+        queue.done(&followed.held);
+        assert_eq!(take().unwrap().batch.kind(), Kind::Follow);
+    }
+
+    #[test]
+    fn whoever_waited_too_long_is_told_wherever_he_stands() {
+        let queue = Queue::new();
+        let (reply, mut answer) = oneshot::channel();
+        let since = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let question = Get(TaskId(1));
+        queue.push(Asked { question, reply, since, _place: None }.into());
+        queue.push(asked(Renew { attempts: Vec::new(), lease: Duration::ZERO }));
+        queue.lock().last_answer = since;
+        queue.expire(Duration::from_secs(30));
+        assert!(answer.try_recv().unwrap().unwrap_err().is_passing());
+        assert_eq!(queue.lock().calls.len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Rows of the tables, and what they mean.
 
-use serde_json::value::RawValue;
+use serde_json::Value;
 use tokio_postgres::Row;
 
 use super::fault::Fault;
@@ -44,20 +44,16 @@ pub(super) fn plain(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// JSON that was JSON when it was written.
-pub(super) fn json(text: String) -> Result<Box<RawValue>, Fault> {
-    RawValue::from_string(text)
-        .map_err(|error| Fault::Broken(format!("a task holds no JSON: {error}")))
-}
-
-/// A step and a cursor, in this column and the next.
-pub(super) fn checkpoint(row: &Row, column: usize) -> Result<Option<Checkpoint>, Fault> {
+/// A step and a cursor, in this column and the next; the cursor as `read` has it.
+pub(super) fn checkpoint(
+    row: &Row,
+    column: usize,
+    read: impl FnOnce(String) -> Result<Value, Fault>,
+) -> Result<Option<Checkpoint>, Fault> {
     let step: Option<String> = row.try_get(column)?;
     let cursor: Option<String> = row.try_get(column + 1)?;
     let (Some(step), Some(cursor)) = (step, cursor) else { return Ok(None) };
-    let cursor = serde_json::from_str(&cursor)
-        .map_err(|error| Fault::Broken(format!("a checkpoint is no JSON: {error}")))?;
-    Ok(Some(Checkpoint { step, cursor }))
+    Ok(Some(Checkpoint { step, cursor: read(cursor)? }))
 }
 
 /// Milliseconds, as far as PostgreSQL can count them: a hundred years are enough.

@@ -27,22 +27,26 @@ const MINORS: &[&[&str]] = &[&[
 /// Brings the schema to this version, unless it is there or beyond. Replicas that start at once do it
 /// one after the other.
 pub(super) async fn migrate(client: &Client, schema: &str) -> Result<(), Fault> {
-    if is_up_to_date(version(client, schema).await?)? {
+    migrate_to(client, schema, MINORS).await
+}
+
+async fn migrate_to(client: &Client, schema: &str, minors: &[&[&str]]) -> Result<(), Fault> {
+    if is_up_to_date(version(client, schema).await?, minors.len())? {
         return Ok(());
     }
     let lock =
         format!("begin; select pg_advisory_xact_lock(hashtextextended('{schema}.schema', 0))");
     client.batch_execute(&lock).await?;
-    let done = write(client, schema).await;
+    let done = write(client, schema, minors).await;
     let end = if done.is_ok() { "commit" } else { "rollback" };
     let ended = client.batch_execute(end).await;
     done?;
     Ok(ended?)
 }
 
-async fn write(client: &Client, schema: &str) -> Result<(), Fault> {
+async fn write(client: &Client, schema: &str, minors: &[&[&str]]) -> Result<(), Fault> {
     let found = version(client, schema).await?;
-    if is_up_to_date(found)? {
+    if is_up_to_date(found, minors.len())? {
         return Ok(());
     }
     let is_there = "select 1 from pg_namespace where nspname = $1";
@@ -50,7 +54,7 @@ async fn write(client: &Client, schema: &str) -> Result<(), Fault> {
         client.batch_execute(&format!("create schema {schema}")).await?;
     }
     let first = found.map_or(0, |(_, minor)| usize::try_from(minor).unwrap_or(0));
-    for texts in &MINORS[first..] {
+    for texts in &minors[first..] {
         for text in *texts {
             client.batch_execute(&text.replace("{s}", schema)).await?;
         }
@@ -59,7 +63,7 @@ async fn write(client: &Client, schema: &str) -> Result<(), Fault> {
         "create table if not exists {schema}.schema_version (major int not null, minor int not null);
          delete from {schema}.schema_version;
          insert into {schema}.schema_version values ({MAJOR}, {})",
-        MINORS.len()
+        minors.len()
     );
     Ok(client.batch_execute(&sql).await?)
 }
@@ -79,18 +83,106 @@ async fn version(client: &Client, schema: &str) -> Result<Option<(i32, i32)>, Fa
     Ok(Some((row.try_get(0)?, row.try_get(1)?)))
 }
 
-fn is_up_to_date(found: Option<(i32, i32)>) -> Result<bool, Fault> {
+/// Whether it has at least so many minor versions.
+fn is_up_to_date(found: Option<(i32, i32)>, minors: usize) -> Result<bool, Fault> {
     match found {
         None => Ok(false),
         Some((major, minor)) if major > MAJOR => Err(Fault::Broken(format!(
             "its tables are of version {major}.{minor}, and this program knows {MAJOR}.{} (run the \
              newer program that made them, or use another schema)",
-            MINORS.len()
+            minors
         ))),
         Some((major, _)) if major < MAJOR => Err(Fault::Broken(format!(
             "its tables are of version {major}, which this program, of version {MAJOR}, cannot bring \
              up to date (run the program between the two first)"
         ))),
-        Some((_, minor)) => Ok(usize::try_from(minor).is_ok_and(|minor| minor >= MINORS.len())),
+        Some((_, minor)) => Ok(usize::try_from(minor).is_ok_and(|minor| minor >= minors)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use serde_json::value::RawValue;
+    use sundown_drill::postgres::{Fsync, Server};
+
+    use super::super::address::Address;
+    use super::super::session::Session;
+    use super::*;
+    use crate::{
+        Ending, Enqueued, Finish, NewTask, PostgresSettings, PostgresStore, State, Store, Wanted,
+    };
+
+    /// What a later version might add: a column, an index, a function under a new name.
+    const LATER: &[&str] = &[
+        "alter table {s}.task add column tenant text not null default 'nobody';
+         create index task_tenant on {s}.task (tenant, id);",
+        "create function {s}.tenants_1() returns table (o_tenant text, o_count bigint)
+         language sql as 'select tenant, count(*) from {s}.task group by tenant';",
+    ];
+
+    /// One task of the old version, from its beginning to its end.
+    async fn work(store: &PostgresStore) {
+        let new = NewTask {
+            kind: "a".to_owned(),
+            input: RawValue::NULL.to_owned(),
+            key: None,
+            priority: 0,
+            run_at: None,
+            max_attempts: 1,
+            max_interruptions: 1,
+        };
+        let taken = store.enqueue(vec![new], u64::MAX).await.unwrap();
+        assert!(matches!(taken[..], [Enqueued::New(_)]));
+        let wanted = Wanted { kind: "a".to_owned(), count: 1 };
+        let claims = store.claim(vec![wanted], 1, Duration::from_secs(60)).await.unwrap();
+        let ending = Ending::Succeeded(RawValue::NULL.to_owned());
+        let finished = store.finish(vec![(claims[0].fence, ending)]).await.unwrap();
+        assert_eq!(finished, [Finish::Now(State::Succeeded)]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_old_replica_works_on_while_a_new_one_adds_to_the_tables() {
+        let server = Server::start(Fsync::Off).unwrap();
+        let later: Vec<&[&str]> = MINORS.iter().copied().chain([LATER]).collect();
+        let settings = PostgresSettings::new(server.url()).schema("rolling");
+        let old = Arc::new(PostgresStore::connect(settings.clone()).await.unwrap());
+        work(&old).await;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (store, over) = (Arc::clone(&old), Arc::clone(&is_over));
+        let mut working = tokio::task::JoinSet::new();
+        working.spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                work(&store).await;
+            }
+        });
+
+        let patience = Duration::from_secs(20);
+        let address = Address::read(&server.url(), patience).unwrap();
+        let new = Session::open(&address, patience).await.unwrap();
+        for _ in 0..2 {
+            migrate_to(&new.client, "rolling", &later).await.unwrap();
+            let found = version(&new.client, "rolling").await.unwrap();
+            assert_eq!(found, Some((MAJOR, i32::try_from(later.len()).unwrap())));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        while let Some(worked) = working.join_next().await {
+            worked.unwrap();
+        }
+        // Statements that were planned before know the new column, and new old replicas start.
+        work(&old).await;
+        work(&PostgresStore::connect(settings).await.unwrap()).await;
+        let found = version(&new.client, "rolling").await.unwrap();
+        assert_eq!(found, Some((MAJOR, i32::try_from(later.len()).unwrap())), "it goes not back");
+        let tenants = "select 1 / (o_tenant = 'nobody')::int from rolling.tenants_1()";
+        new.client.batch_execute(tenants).await.unwrap();
+
+        // From the first on, all at once.
+        migrate_to(&new.client, "afresh", &later).await.unwrap();
+        let settings = PostgresSettings::new(server.url()).schema("afresh");
+        work(&PostgresStore::connect(settings).await.unwrap()).await;
     }
 }

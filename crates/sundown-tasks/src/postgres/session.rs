@@ -10,7 +10,8 @@ use tokio_postgres::{Client, Row};
 use super::address::Address;
 use super::fault::{self, Fault};
 use super::tls;
-use crate::Incarnation;
+use crate::store::age::Since;
+use crate::{Incarnation, UnixMillis};
 
 /// A connection. Dropped, it is closed.
 pub(super) struct Session {
@@ -47,6 +48,14 @@ pub(super) fn refused(error: tokio_postgres::Error) -> Fault {
     }
 }
 
+/// What the server says the time is, in milliseconds.
+pub(super) async fn clock(client: &Client) -> Result<UnixMillis, Fault> {
+    let sql = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
+    let rows = client.query_typed(sql, &[]).await?;
+    let row = rows.first().ok_or_else(|| Fault::Broken("a clock has no row".to_owned()))?;
+    Ok(row.try_get(0)?)
+}
+
 /// A parameter and its type: told with the statement, so that nothing is prepared and every
 /// transaction may run on another connection of a pooler.
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -61,7 +70,13 @@ pub(super) struct Desk<'a> {
     pub(super) batch: i64,
     /// The number of the write before, if that was done and its answer is lost.
     pub(super) lost: Option<i64>,
+    /// Whether it was not sent before.
+    pub(super) is_first: bool,
     pub(super) events_kept: i64,
+    /// The server's clock at the start.
+    pub(super) since: Option<Since>,
+    /// Milliseconds since the start.
+    pub(super) steady: i64,
 }
 
 impl Desk<'_> {

@@ -8,8 +8,9 @@ use tokio_postgres::types::Type;
 use super::fault::Fault;
 use super::question::Question;
 use super::row::{code, count, int4, millis, state};
-use super::session::{Desk, Parameter};
+use super::session::{Desk, Parameter, clock};
 use super::told;
+use crate::store::bells::News;
 use crate::{Change, Event, Standing, TaskId};
 
 /// What somebody wants.
@@ -27,13 +28,16 @@ pub(super) struct Wish {
     pub(super) what: What,
 }
 
+/// If we fall silent in the middle, nobody else is to wait for us for ever.
+const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '10s'";
+
 impl Question for Wish {
     type Answer = Change;
 
     async fn run(asked: &[&Self], desk: &Desk<'_>) -> Result<Vec<Change>, Fault> {
         let mut answers = Vec::with_capacity(asked.len());
         for one in asked {
-            desk.client.batch_execute("begin").await?;
+            desk.client.batch_execute(BEGIN).await?;
             let answer = one.grant(desk).await;
             let end = if answer.is_ok() { "commit" } else { "rollback" };
             // If the end of a failed transaction fails as well, the first failure is told.
@@ -48,8 +52,8 @@ impl Question for Wish {
         vec![self.task]
     }
 
-    fn is_news(answer: &Self::Answer) -> bool {
-        matches!(answer, Change::Now(_))
+    fn news(answer: &Self::Answer) -> News {
+        News::Work.when(matches!(answer, Change::Now(_)))
     }
 }
 
@@ -123,15 +127,23 @@ impl Question for Purge {
     type Answer = u64;
 
     async fn run(asked: &[&Self], desk: &Desk<'_>) -> Result<Vec<u64>, Fault> {
+        // What the server's clock went ahead of the time that passed makes nothing older.
+        let wall = clock(desk.client).await?;
+        let ahead = wall - desk.since.map_or(wall, |since| since.now(wall, desk.steady));
         let mut answers = Vec::with_capacity(asked.len());
         for one in asked {
+            let age = millis(one.ended_before).saturating_add(ahead);
             let limit = i32::try_from(one.limit).unwrap_or(i32::MAX);
-            let parameters: [Parameter<'_>; 2] =
-                [(&millis(one.ended_before), Type::INT8), (&limit, Type::INT4)];
+            let parameters: [Parameter<'_>; 2] = [(&age, Type::INT8), (&limit, Type::INT4)];
             let rows = desk.write("purge_1", &parameters).await?;
             let gone: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
             answers.push(count(gone)?);
         }
         Ok(answers)
+    }
+
+    /// Nobody waits for it, and many events are slow to delete.
+    fn limit(&self, patience: Duration) -> Duration {
+        patience.max(Duration::from_secs(30))
     }
 }

@@ -7,8 +7,8 @@ use rusqlite::{Result, Row, params};
 
 use super::row::{checkpoint, code, json};
 use super::transaction::Transaction;
-use super::{clock, row};
-use crate::{Claim, Event, Fence, Lease, State, TaskId, Wanted};
+use super::{clock, ending, fault, row};
+use crate::{Claim, Ending, Event, Fence, Lease, State, TaskId, Wanted};
 
 /// So many tasks whose time has come are made ready in one step.
 const STEP: usize = 1024;
@@ -47,7 +47,8 @@ pub(super) fn claim(
     found.dedup();
     found.truncate(limit);
     let lease_until = tx.since_boot.saturating_add(clock::millis(lease));
-    found.into_iter().map(|(_, id)| begin(tx, TaskId(id), lease_until)).collect()
+    let claims = found.into_iter().map(|(_, id)| begin(tx, TaskId(id), lease_until));
+    claims.filter_map(Result::transpose).collect()
 }
 
 /// Makes ready what waited for a time that has come.
@@ -60,21 +61,30 @@ fn promote(tx: &Transaction<'_, '_>) -> Result<()> {
     Ok(())
 }
 
-/// It is pending and ready: it was found so in this transaction.
-fn begin(tx: &mut Transaction<'_, '_>, task: TaskId, lease_until: i64) -> Result<Claim> {
-    let claim = tx.sql.row(LOOK, [task.0], |row| read(row, task))?;
-    let claim = claim.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+/// It is pending and ready: it was found so in this transaction. One that cannot be read is ended,
+/// for good: it would be in the way of all others.
+fn begin(tx: &mut Transaction<'_, '_>, task: TaskId, lease_until: i64) -> Result<Option<Claim>> {
+    let found = tx.sql.row(LOOK, [task.0], |row| {
+        let fence = Fence { task, attempt: row.get::<_, u32>(0)? + 1 };
+        Ok((fence, read(row, fence)))
+    })?;
+    let (fence, claim) = found.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let to = tx.count_by(State::Pending, Event::Claimed);
-    let attempt = claim.fence.attempt;
-    let values = params![task.0, code(to), attempt, tx.owner.number, lease_until, tx.now];
+    let values = params![task.0, code(to), fence.attempt, tx.owner.number, lease_until, tx.now];
     tx.sql.execute(CLAIM, values)?;
-    Ok(claim)
+    match claim {
+        Ok(claim) => Ok(Some(claim)),
+        Err(error) if fault::is_of_the_request(&error) => {
+            let error = format!("what is kept of it cannot be read: {error}");
+            ending::finish(tx, &[(fence, Ending::FailedForGood { error })]).map(|_| None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
-fn read(row: &Row<'_>, task: TaskId) -> Result<Claim> {
-    let before: u32 = row.get(0)?;
+fn read(row: &Row<'_>, fence: Fence) -> Result<Claim> {
     Ok(Claim {
-        fence: Fence { task, attempt: before + 1 },
+        fence,
         kind: row.get(1)?,
         input: json(row.get(2)?, 2)?,
         checkpoint: checkpoint(row, 3)?,

@@ -9,6 +9,7 @@ use super::owner::{self, Other};
 use super::row::{self, code};
 use super::transaction::Transaction;
 use super::{claim, clock, told};
+use crate::store::bells::News;
 use crate::{Ending, Event, Fence, Finish, Rescued, Standing, State, TaskId};
 
 pub(super) const SUCCEED: &str = "UPDATE OR FAIL task SET state = ?4, output = ?5, ended_at = ?6, \
@@ -62,7 +63,7 @@ fn succeed(tx: &mut Transaction<'_, '_>, fence: Fence, output: &RawValue) -> Res
         return Ok(Finish::Superseded);
     }
     tx.count(Some(State::Running), Some(to));
-    tx.is_news();
+    tx.is_news(News::Work);
     Ok(Finish::Now(to))
 }
 
@@ -115,7 +116,7 @@ pub(super) fn settle(
         )?;
     }
     tx.count(Some(from.state), Some(to.state));
-    tx.is_news();
+    tx.is_news(News::Work);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! What went wrong with the file, in words that help.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rusqlite::ErrorCode;
@@ -13,8 +14,8 @@ pub(super) fn explain(error: &rusqlite::Error, path: &Path, patience: Duration) 
     let unavailable = |why: String| StoreError::Unavailable { why };
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => unavailable(format!(
-            "cannot lock {path}: another process has kept it locked for {patience:?} \
-             (`fuser {path}` names it)"
+            "no turn to write {path} within {patience:?}: another process keeps it locked, or \
+             too many write on a machine that is too busy (`fuser {path}` names them)"
         )),
         Some(ErrorCode::DiskFull) => unavailable(format!(
             "cannot write {path}: {error} (make room on its disk; nothing was lost)"
@@ -31,11 +32,41 @@ pub(super) fn explain(error: &rusqlite::Error, path: &Path, patience: Duration) 
         )),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Broken {
             why: format!(
-                "{path} is damaged: {error} (it is left as it is; move it away, restore a copy, \
+                "{path} is damaged: {error} (nothing more is written to it; move it away, restore a copy, \
                  or save what can be saved with `sqlite3 {path} .recover`)"
             ),
         },
         _ => StoreError::Broken { why: format!("{path}: {error}") },
+    }
+}
+
+/// Whether the file is not what it was.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// The first damage that anybody met: from then on nothing is written, so that no more is lost.
+#[derive(Debug, Default)]
+pub(super) struct Damage(OnceLock<StoreError>);
+
+impl Damage {
+    pub(super) fn found(&self) -> Option<StoreError> {
+        self.0.get().cloned()
+    }
+
+    /// As [`explain`], and remembers it if the file is damaged.
+    pub(super) fn explain(
+        &self,
+        error: &rusqlite::Error,
+        path: &Path,
+        patience: Duration,
+    ) -> StoreError {
+        let explained = explain(error, path, patience);
+        if is_damage(error) {
+            return self.0.get_or_init(|| explained).clone();
+        }
+        explained
     }
 }
 

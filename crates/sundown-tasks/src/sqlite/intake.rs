@@ -1,10 +1,11 @@
 //! Tasks come in.
 
 use rusqlite::{Result, params};
-use serde_json::value::RawValue;
 
 use super::row::code;
 use super::transaction::Transaction;
+use crate::store::bells::News;
+use crate::store::json::is_same;
 use crate::{Enqueued, NewTask, State, TaskId};
 
 /// Longer inputs are kept apart: a row is written anew with every change.
@@ -57,7 +58,7 @@ fn take_in(tx: &mut Transaction<'_, '_>, task: &NewTask, limit: u64) -> Result<E
         tx.sql.execute(INSERT_LONG, params![id.0, task.input.get()])?;
     }
     tx.count(None, Some(State::Pending));
-    tx.is_news();
+    tx.is_news(News::Work);
     Ok(Enqueued::New(id))
 }
 
@@ -67,13 +68,7 @@ fn known(tx: &Transaction<'_, '_>, task: &NewTask) -> Result<Option<Enqueued>> {
     tx.sql.row(KNOWN, [key], |row| {
         let id = TaskId(row.get(0)?);
         let (kind, input): (String, String) = (row.get(1)?, row.get(2)?);
-        let is_same = kind == task.kind && is_same(&input, &task.input);
+        let is_same = kind == task.kind && is_same(&input, task.input.get());
         Ok(if is_same { Enqueued::Known(id) } else { Enqueued::KeyTaken(id) })
     })
-}
-
-/// Whether they mean the same, however they are spaced.
-fn is_same(kept: &str, new: &RawValue) -> bool {
-    let parsed = |text| serde_json::from_str::<serde_json::Value>(text).ok();
-    kept == new.get() || parsed(kept).is_some_and(|kept| Some(kept) == parsed(new.get()))
 }

@@ -18,7 +18,8 @@ const COUNTS: &str = "SELECT state, sum(n) FROM counter GROUP BY state";
 /// Tasks, the newest first. A transaction is open.
 ///
 /// An index has the tasks of each kind in each state; whatever is asked for, is merged from as
-/// many pieces of it as it takes. So a page costs the same however many tasks there are.
+/// many pieces of it as it takes. So a page costs the same however many tasks there are. Only what
+/// is on it is read whole.
 pub(super) fn list(sql: &Statements<'_>, filter: &Filter) -> Result<Vec<Entry>> {
     let before = filter.before.map_or(i64::MAX, |task| task.0);
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
@@ -39,8 +40,17 @@ pub(super) fn list(sql: &Statements<'_>, filter: &Filter) -> Result<Vec<Entry>> 
     }
     found.sort_unstable_by(|a, b| b.cmp(a));
     found.truncate(filter.limit);
-    let tasks = found.into_iter().map(|id| row::task(sql, TaskId(id)));
-    tasks.filter_map(Result::transpose).collect()
+    let mut left = filter.bytes.unwrap_or(usize::MAX);
+    let mut tasks = Vec::new();
+    for id in found {
+        if left == 0 {
+            break;
+        }
+        let Some((size, task)) = row::task(sql, TaskId(id))? else { continue };
+        left = left.saturating_sub(size);
+        tasks.push(task);
+    }
+    Ok(tasks)
 }
 
 /// How many tasks there are in each state.

@@ -3,28 +3,28 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::watch;
+use crate::store::bells::{Bells, Ear, News};
 
 /// Tells all who wait that something changed.
 #[derive(Debug)]
-pub(super) struct News {
-    changes: watch::Sender<()>,
+pub(super) struct Board {
+    bells: Bells,
     waiting: AtomicUsize,
 }
 
 /// Somebody who waits.
 pub(super) struct Waiting {
-    news: Arc<News>,
-    changes: watch::Receiver<()>,
+    board: Arc<Board>,
+    ear: Option<Ear>,
 }
 
-impl News {
+impl Board {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(News { changes: watch::Sender::new(()), waiting: AtomicUsize::new(0) })
+        Arc::new(Board { bells: Bells::new(), waiting: AtomicUsize::new(0) })
     }
 
-    pub(super) fn tell(&self) {
-        self.changes.send_replace(());
+    pub(super) fn tell(&self, news: News) {
+        self.bells.ring(news);
     }
 
     pub(super) fn is_awaited(&self) -> bool {
@@ -32,22 +32,23 @@ impl News {
     }
 
     /// Begins to wait: whatever is told from now on counts. Answers as well whether nobody did.
-    pub(super) fn await_next(self: Arc<Self>) -> (Waiting, bool) {
-        let changes = self.changes.subscribe();
+    pub(super) fn await_next(self: Arc<Self>, least: News) -> (Waiting, bool) {
+        let ear = Some(self.bells.hear(least));
         let is_first = self.waiting.fetch_add(1, Ordering::AcqRel) == 0;
-        (Waiting { news: self, changes }, is_first)
+        (Waiting { board: self, ear }, is_first)
     }
 }
 
 impl Waiting {
     pub(super) async fn told(mut self) {
-        // The other half lives in the same value.
-        let _ = self.changes.changed().await;
+        if let Some(ear) = self.ear.take() {
+            ear.rings().await;
+        }
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.news.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.board.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -1,64 +1,90 @@
 //! A file is looked at before anything is written to it, and then opened.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
+use std::{fs, io, thread};
 
-use rusqlite::{Connection, OpenFlags, Result};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Result};
+use tracing::warn;
 
 use super::fault;
 use super::schema::{self, APPLICATION, VERSION};
 use super::writer::begin;
 use crate::StoreError;
 
-/// How every SQLite file begins.
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// Files up to this size are read through before they are used.
-const READ_THROUGH: u64 = 16 << 20;
+/// For so long a file is read through before it is used.
+const READ_THROUGH: Duration = Duration::from_secs(5);
 
 const READ: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 const WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
     .union(OpenFlags::SQLITE_OPEN_CREATE)
     .union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
-/// Refuses a file that is not ours to write, and leaves it as it is.
+/// Refuses a file that is not ours to write, and leaves it as it is. It is read through SQLite alone:
+/// a process that closes any other descriptor of a file gives up all its locks on it.
 pub(super) fn inspect(path: &Path, patience: Duration) -> std::result::Result<(), StoreError> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+    let about = match fs::metadata(path) {
+        Ok(about) => about,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(unavailable("open", path, &error)),
+        Err(error) => return Err(unavailable("look at", path, &error)),
     };
-    let about = file.metadata().map_err(|error| unavailable("look at", path, &error))?;
-    let size = about.len();
     if !about.is_file() {
         return Err(broken(path, "it is no file (give the path of one)"));
     }
-    if size == 0 {
+    if about.len() == 0 {
         return Ok(());
     }
-    let mut start = [0; MAGIC.len()];
-    if file.read_exact(&mut start).is_err() || &start != MAGIC {
-        let why = "it is no SQLite database (it is left as it is; give another path)";
-        return Err(broken(path, why));
-    }
-    drop(file);
-    let explain = |error| fault::explain(&error, path, patience);
+    let explain = |error: Error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            broken(path, "it is no SQLite database (it is left as it is; give another path)")
+        }
+        Some(ErrorCode::DatabaseCorrupt) => damaged(path, &error.to_string()),
+        _ => fault::explain(&error, path, patience),
+    };
     let connection = Connection::open_with_flags(path, READ).map_err(explain)?;
     connection.busy_timeout(patience).map_err(explain)?;
     // All of one moment: another process may be making it just now.
     connection.execute_batch("BEGIN").map_err(explain)?;
     check_marks(path, schema::marks(&connection).map_err(explain)?)?;
-    if size <= READ_THROUGH {
-        let sql = "PRAGMA quick_check(1)";
-        let found: String = connection.query_row(sql, [], |row| row.get(0)).map_err(explain)?;
-        if found != "ok" {
-            let advice = "it is left as it is; move it away, restore a copy, or save what can be \
-                          saved with `sqlite3 … .recover`";
-            return Err(broken(path, &format!("it is damaged: {found} ({advice})")));
+    match read_through(&connection) {
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) => Err(damaged(path, &found)),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            let (path, size) = (path.display(), about.len());
+            warn!(
+                %path,
+                size,
+                "too large to be read through at the start; damage is found when it is met"
+            );
+            Ok(())
         }
+        Err(error) => Err(explain(error)),
     }
-    Ok(())
+}
+
+/// What is wrong with it, or `ok`; as far as there is time.
+fn read_through(connection: &Connection) -> Result<String> {
+    let interrupt = connection.get_interrupt_handle();
+    let (over, is_over) = sync_channel::<()>(0);
+    thread::scope(|scope| {
+        let watch = move || {
+            if is_over.recv_timeout(READ_THROUGH) == Err(RecvTimeoutError::Timeout) {
+                interrupt.interrupt();
+            }
+        };
+        // Without a thread there is no end to it but its own.
+        let _ = thread::Builder::new().name("tasks-check".to_owned()).spawn_scoped(scope, watch);
+        let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+        drop(over);
+        found
+    })
+}
+
+fn damaged(path: &Path, what: &str) -> StoreError {
+    let advice = "it is left as it is; move it away, restore a copy, or save what can be saved with \
+                  `sqlite3 … .recover`";
+    broken(path, &format!("it is damaged: {what} ({advice})"))
 }
 
 /// Whose it is, and of which version.

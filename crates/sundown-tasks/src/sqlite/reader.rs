@@ -2,12 +2,13 @@
 //! for the writer nor holds it up.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, Result};
 use tokio::sync::oneshot;
 
-use super::fault;
+use super::fault::Damage;
 use super::inbox::{Next, Outbox};
 use super::statements::Statements;
 use crate::StoreError;
@@ -47,6 +48,7 @@ pub(super) struct Reader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
     pub(super) patience: Duration,
+    pub(super) damage: Arc<Damage>,
     pub(super) outbox: Outbox<Message>,
 }
 
@@ -55,13 +57,14 @@ pub(super) struct Desk<'c> {
     sql: Statements<'c>,
     path: PathBuf,
     patience: Duration,
+    damage: Arc<Damage>,
 }
 
 impl Reader {
     /// Works until it is told to close, or nobody is left to ask.
     pub(super) fn run(self) {
-        let Reader { connection, path, patience, outbox } = self;
-        let desk = Desk { sql: Statements::new(&connection), path, patience };
+        let Reader { connection, path, patience, damage, outbox } = self;
+        let desk = Desk { sql: Statements::new(&connection), path, patience, damage };
         let mut closing = None;
         while let Next::Request(message) = outbox.wait(None) {
             outbox.give_back(1);
@@ -94,6 +97,6 @@ impl Desk<'_> {
             let found = look(&self.sql);
             self.sql.execute("COMMIT", []).and(found)
         };
-        look().map_err(|error| fault::explain(&error, &self.path, self.patience))
+        look().map_err(|error| self.damage.explain(&error, &self.path, self.patience))
     }
 }

@@ -5,6 +5,7 @@ use rusqlite::{Error, Result, Row};
 use serde_json::value::RawValue;
 
 use super::statements::Statements;
+use crate::store::json::{shown, shown_value};
 use crate::{Checkpoint, Entry, Event, Standing, State, TaskId};
 
 /// The number by which a state is kept.
@@ -67,14 +68,17 @@ pub(super) const TASK: &str = "SELECT id, kind, state, priority, attempt, failur
      coalesce(input, (SELECT long.input FROM long_input AS long WHERE long.task = task.id)) \
      FROM task WHERE id = ?1";
 
-/// The task as others see it.
-pub(super) fn task(sql: &Statements<'_>, task: TaskId) -> Result<Option<Entry>> {
+/// The task as others see it, and how many bytes its input, output and cursor have.
+pub(super) fn task(sql: &Statements<'_>, task: TaskId) -> Result<Option<(usize, Entry)>> {
     sql.row(TASK, [task.0], |row| {
+        let size = |column| text(row, column).map(|text| text.map_or(0, |text| text.len()));
+        let size = size(9)? + size(12)? + size(19)?;
         let state = state(row, 2)?;
-        let output: Option<String> = row.get(9)?;
-        Ok(Entry {
+        let (step, cursor) = (text(row, 11)?, text(row, 12)?);
+        let cursor = cursor.map(shown_value);
+        let entry = Entry {
             id: TaskId(row.get(0)?),
-            kind: row.get(1)?,
+            kind: text(row, 1)?.unwrap_or_default(),
             state,
             priority: row.get(3)?,
             attempt: row.get(4)?,
@@ -82,21 +86,28 @@ pub(super) fn task(sql: &Statements<'_>, task: TaskId) -> Result<Option<Entry>> 
             interruptions: row.get(6)?,
             max_attempts: row.get(7)?,
             is_unwanted: row.get(8)? && !state.is_final(),
-            output: output.map(|text| json(text, 9)).transpose()?,
-            error: row.get(10)?,
-            checkpoint: checkpoint(row, 11)?,
-            key: row.get(13)?,
+            output: text(row, 9)?.map(shown),
+            error: text(row, 10)?,
+            checkpoint: step.zip(cursor).map(|(step, cursor)| Checkpoint { step, cursor }),
+            key: text(row, 13)?,
             last_event: count(row, 14)?,
             created_at: row.get(15)?,
             run_at: row.get(16)?,
             started_at: row.get(17)?,
             ended_at: row.get(18)?,
-            input: json(row.get(19)?, 19)?,
-        })
+            input: shown(text(row, 19)?.unwrap_or_default()),
+        };
+        Ok((size, entry))
     })
 }
 
-/// A step and a cursor, in this column and the next.
+/// Text for those who look, of whatever bytes there are.
+pub(super) fn text(row: &Row<'_>, column: usize) -> Result<Option<String>> {
+    let bytes = row.get_ref(column)?.as_bytes_or_null()?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// A step and a cursor to go on from, in this column and the next.
 pub(super) fn checkpoint(row: &Row<'_>, column: usize) -> Result<Option<Checkpoint>> {
     let step: Option<String> = row.get(column)?;
     let cursor: Option<String> = row.get(column + 1)?;

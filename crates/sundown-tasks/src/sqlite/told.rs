@@ -2,10 +2,12 @@
 
 use rusqlite::{Result, params};
 
-use super::row::{count, json, state};
+use super::row::{count, state, text};
 use super::statements::Statements;
 use super::transaction::Transaction;
-use crate::{Events, Fence, Progress, TaskEvent, TaskId, What};
+use crate::store::bells::News;
+use crate::store::json::shown;
+use crate::{Events, Fence, Mark, Progress, TaskEvent, TaskId, What};
 
 pub(super) const PROGRESS: i64 = 0;
 pub(super) const FAILED: i64 = 1;
@@ -65,7 +67,7 @@ fn write(
 ) -> Result<()> {
     let last = last.cast_signed();
     tx.sql.execute(EVENT, params![fence.task.0, last, tx.now, fence.attempt, what, text])?;
-    tx.is_news();
+    tx.is_news(News::Log);
     let kept = i64::from(tx.events_kept);
     // Several at a time: an eighth of what is kept.
     if last - first >= kept + kept / 8 {
@@ -80,6 +82,14 @@ const RANGE: &str = "SELECT first_event, last_event, state FROM task WHERE id = 
 pub(super) const EVENTS: &str = "SELECT seq, at, attempt, what, text FROM event \
      WHERE task = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
 
+/// How far their logs go.
+pub(super) fn marks(sql: &Statements<'_>, tasks: &[TaskId]) -> Result<Vec<Option<Mark>>> {
+    let mark = |task: &TaskId| {
+        sql.row(RANGE, [task.0], |row| Ok(Mark { last: count(row, 1)?, state: state(row, 2)? }))
+    };
+    tasks.iter().map(mark).collect()
+}
+
 /// The events of a task that come after this one. A transaction is open.
 pub(super) fn events(
     sql: &Statements<'_>,
@@ -93,9 +103,9 @@ pub(super) fn events(
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let events = sql.rows(EVENTS, [task.0, after, limit], |row| {
-        let text: String = row.get(4)?;
+        let text = text(row, 4)?.unwrap_or_default();
         let what = match row.get(3)? {
-            PROGRESS => What::Progress(json(text, 4)?),
+            PROGRESS => What::Progress(shown(text)),
             FAILED => What::Failed(text),
             INTERRUPTED => What::Interrupted(text),
             REQUEUED => What::Requeued,

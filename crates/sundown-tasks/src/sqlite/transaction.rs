@@ -9,6 +9,8 @@ use super::clock;
 use super::owner::Owner;
 use super::row::{self, code};
 use super::statements::Statements;
+use crate::store::age::Since;
+use crate::store::bells::News;
 use crate::{State, UnixMillis};
 
 /// An open transaction.
@@ -18,11 +20,13 @@ pub(super) struct Transaction<'t, 'c> {
     pub(super) events_kept: u32,
     /// What a person would say the time is.
     pub(super) now: UnixMillis,
+    /// By which time it is old what is to be forgotten.
+    pub(super) passed: UnixMillis,
     /// What leases are measured by.
     pub(super) since_boot: i64,
     moved: [i64; State::ALL.len()],
     pending: Option<i64>,
-    has_news: bool,
+    news: News,
     graves: Vec<Grave>,
 }
 
@@ -37,16 +41,23 @@ const COUNT: &str = "INSERT INTO counter (state, owner, n) VALUES (?1, ?2, ?3) \
 pub(super) const PENDING: &str = "SELECT coalesce(sum(n), 0) FROM counter WHERE state = 0";
 
 impl<'t, 'c> Transaction<'t, 'c> {
-    pub(super) fn new(sql: &'t Statements<'c>, owner: &'t Owner, events_kept: u32) -> Self {
+    pub(super) fn new(
+        sql: &'t Statements<'c>,
+        owner: &'t Owner,
+        events_kept: u32,
+        since: Since,
+    ) -> Self {
+        let (now, since_boot) = (clock::wall(), clock::since_boot());
         Transaction {
             sql,
             owner,
             events_kept,
-            now: clock::wall(),
-            since_boot: clock::since_boot(),
+            now,
+            since_boot,
+            passed: since.now(now, since_boot),
             moved: [0; State::ALL.len()],
             pending: None,
-            has_news: false,
+            news: News::Nothing,
             graves: Vec::new(),
         }
     }
@@ -71,8 +82,8 @@ impl<'t, 'c> Transaction<'t, 'c> {
     }
 
     /// Somebody may be waiting for this.
-    pub(super) fn is_news(&mut self) {
-        self.has_news = true;
+    pub(super) fn is_news(&mut self, news: News) {
+        self.news = news.max(self.news);
     }
 
     /// Once this is on disk, nobody needs that file any more.
@@ -91,13 +102,13 @@ impl<'t, 'c> Transaction<'t, 'c> {
         Ok(())
     }
 
-    /// Does what had to wait for the commit. Answers whether there is news.
-    pub(super) fn committed(self) -> bool {
+    /// Does what had to wait for the commit. Answers for whom there is news.
+    pub(super) fn committed(self) -> News {
         for grave in self.graves {
             // Whatever stays is removed by the next process that opens the store.
             let _ = std::fs::remove_file(&grave.file);
         }
-        self.has_news
+        self.news
     }
 
     /// Where a task comes to by a change that is made without reading it before.

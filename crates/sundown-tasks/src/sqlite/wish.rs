@@ -7,6 +7,7 @@ use rusqlite::{Result, params};
 use super::row::{self, Held, code};
 use super::transaction::Transaction;
 use super::{clock, ending, told};
+use crate::store::bells::News;
 use crate::{Change, Event, Fence, Standing, State, TaskId};
 
 pub(super) const UNWANTED: &str = "UPDATE OR FAIL task SET unwanted = ?2 WHERE id = ?1";
@@ -24,7 +25,7 @@ pub(super) fn cancel(tx: &mut Transaction<'_, '_>, task: TaskId) -> Result<Chang
     change(tx, task, Event::Cancelled, |tx, held, to| {
         if to.state == State::Running {
             tx.sql.execute(UNWANTED, params![task.0, to.is_unwanted])?;
-            tx.is_news();
+            tx.is_news(News::Work);
             return Ok(());
         }
         ending::settle(tx, task, (held.standing, to), None, Duration::ZERO)
@@ -39,7 +40,7 @@ pub(super) fn requeue(tx: &mut Transaction<'_, '_>, task: TaskId) -> Result<Chan
         let values = params![task.0, state, failures, interruptions, unwanted, now];
         tx.sql.execute(AGAIN, values)?;
         tx.count(Some(held.standing.state), Some(to.state));
-        tx.is_news();
+        tx.is_news(News::Work);
         told::append(tx, Fence { task, attempt: held.attempt }, told::REQUEUED, "")
     })
 }
@@ -72,7 +73,7 @@ pub(super) fn discard(tx: &mut Transaction<'_, '_>, task: TaskId) -> Result<Chan
 
 /// Forgets tasks that ended so long ago.
 pub(super) fn purge(tx: &mut Transaction<'_, '_>, ago: Duration, limit: usize) -> Result<u64> {
-    let before = tx.now.saturating_sub(clock::millis(ago));
+    let before = tx.passed.saturating_sub(clock::millis(ago));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let old =
         tx.sql.rows(OLD, [before, limit], |row| Ok((TaskId(row.get(0)?), row::state(row, 1)?)))?;

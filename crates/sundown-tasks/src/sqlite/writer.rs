@@ -5,23 +5,33 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, ErrorCode, Result};
 use tokio::sync::oneshot;
 
-use super::fault;
+use super::clock;
+use super::fault::{self, Damage};
 use super::inbox::{Next, Outbox};
-use super::news::News;
+use super::news::Board;
 use super::owner::Owner;
 use super::statements::Statements;
 use super::transaction::Transaction;
 use crate::StoreError;
+use crate::store::age::Since;
+use crate::store::bells::News;
 
 /// So many requests share a commit at most.
 const BATCH: usize = 512;
 /// How often it looks for commits of other processes, while somebody waits for them.
-pub(super) const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(5);
+/// How often, after nothing has happened for a while.
+const LOOK_IDLY: Duration = Duration::from_millis(25);
+/// For how long.
+const WHILE: Duration = Duration::from_secs(1);
 /// How long it naps at first, and at last, while another process has the lock.
 const NAPS: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
+/// Others have had their turns after so long.
+const LONG: Duration = Duration::from_millis(50);
 
 /// Something to be done in a transaction, and somebody to be told.
 pub(super) trait Job: Send {
@@ -71,25 +81,33 @@ pub(super) struct Writer {
     pub(super) patience: Duration,
     pub(super) events_kept: u32,
     pub(super) owner: Owner,
-    pub(super) news: Arc<News>,
+    pub(super) news: Arc<Board>,
+    pub(super) damage: Arc<Damage>,
     pub(super) outbox: Outbox<Message>,
 }
 
 impl Writer {
     /// Works until it is told to close, or nobody is left to ask.
     pub(super) fn run(self) {
-        let Writer { connection, path, patience, events_kept, owner, news, outbox } = self;
+        let Writer { connection, path, patience, events_kept, owner, news, damage, outbox } = self;
         let told = news.clone();
         let closing = {
             let sql = Statements::new(&connection);
-            let desk = Desk { sql, path, patience, events_kept, owner, news };
+            let since = Since::new(clock::wall(), clock::since_boot());
+            let desk = Desk { sql, path, patience, events_kept, owner, news, damage, since };
             let closing = desk.work(&outbox);
             drop(outbox);
-            desk.owner.leave(&desk.sql, patience);
+            if desk.damage.found().is_none() {
+                desk.owner.leave(&desk.sql, patience);
+            } else {
+                // To tidy up is to write. If it cannot be forbidden, the damage is no greater.
+                let setting = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+                let _ = connection.set_db_config(setting, true);
+            }
             closing
         };
         drop(connection);
-        told.tell();
+        told.tell(News::Work);
         if let Some(closing) = closing {
             let _ = closing.send(());
         }
@@ -103,24 +121,27 @@ struct Desk<'c> {
     patience: Duration,
     events_kept: u32,
     owner: Owner,
-    news: Arc<News>,
+    news: Arc<Board>,
+    damage: Arc<Damage>,
+    since: Since,
 }
 
 impl Desk<'_> {
     fn work(&self, outbox: &Outbox<Message>) -> Option<oneshot::Sender<()>> {
-        let mut looked = Instant::now();
+        let (mut looked, mut stirred) = (Instant::now(), Instant::now());
         let mut seen = self.version();
         loop {
             let is_awaited = self.news.is_awaited();
-            if is_awaited && looked.elapsed() >= LOOK {
+            let often = if stirred.elapsed() < WHILE { LOOK } else { LOOK_IDLY };
+            if is_awaited && looked.elapsed() >= often {
                 looked = Instant::now();
                 let version = self.version();
                 if version != seen {
-                    seen = version;
-                    self.news.tell();
+                    (seen, stirred) = (version, looked);
+                    self.news.tell(News::Work);
                 }
             }
-            let first = match outbox.wait(is_awaited.then_some(LOOK)) {
+            let first = match outbox.wait(is_awaited.then_some(often)) {
                 Next::Request(message) => message,
                 Next::Nothing => continue,
                 Next::Over => return None,
@@ -128,6 +149,7 @@ impl Desk<'_> {
             let (jobs, closing) = gather(first, outbox);
             if !jobs.is_empty() {
                 self.commit(jobs);
+                stirred = Instant::now();
             }
             if closing.is_some() {
                 return closing;
@@ -142,6 +164,10 @@ impl Desk<'_> {
 
     /// Does them together; one by one if that fails by the fault of one of them.
     fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
+        if let Some(damage) = self.damage.found() {
+            jobs.into_iter().for_each(|job| job.answer(Err(damage.clone())));
+            return;
+        }
         let outcome = self.attempt(&mut jobs);
         let is_of_one = outcome.as_ref().is_err_and(fault::is_of_the_request);
         if is_of_one && jobs.len() > 1 {
@@ -150,7 +176,8 @@ impl Desk<'_> {
             }
             return;
         }
-        let outcome = outcome.map_err(|error| fault::explain(&error, &self.path, self.patience));
+        let outcome =
+            outcome.map_err(|error| self.damage.explain(&error, &self.path, self.patience));
         for job in jobs {
             job.answer(outcome.clone());
         }
@@ -158,15 +185,13 @@ impl Desk<'_> {
 
     fn attempt(&self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
         self.begin()?;
-        let mut tx = Transaction::new(&self.sql, &self.owner, self.events_kept);
+        let mut tx = Transaction::new(&self.sql, &self.owner, self.events_kept, self.since);
         let done = jobs.iter_mut().try_for_each(|job| job.run(&mut tx));
         let done = done.and_then(|()| tx.write_counts());
         let done = done.and_then(|()| self.sql.execute("COMMIT", []));
         match done {
             Ok(_) => {
-                if tx.committed() {
-                    self.news.tell();
-                }
+                self.news.tell(tx.committed());
                 Ok(())
             }
             Err(error) => {
@@ -185,7 +210,8 @@ impl Desk<'_> {
 }
 
 /// Tries until it is not locked out any more, or patience is at its end. SQLite itself would sleep
-/// up to 100 ms at a time.
+/// up to 100 ms at a time. The lock goes to whoever comes just when it is free: so who has waited for
+/// long comes more often.
 pub(super) fn begin(patience: Duration, mut attempt: impl FnMut() -> Result<()>) -> Result<()> {
     let started = Instant::now();
     let mut nap = NAPS.0;
@@ -193,7 +219,7 @@ pub(super) fn begin(patience: Duration, mut attempt: impl FnMut() -> Result<()>)
         match attempt() {
             Err(error) if is_busy(&error) && started.elapsed() < patience => {
                 std::thread::park_timeout(nap);
-                nap = (nap * 2).min(NAPS.1);
+                nap = if started.elapsed() < LONG { (nap * 2).min(NAPS.1) } else { NAPS.0 };
             }
             outcome => return outcome,
         }

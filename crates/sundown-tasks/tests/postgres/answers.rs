@@ -1,75 +1,23 @@
 //! The server does what it is asked, and its answer is lost on the way.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
-use sundown_tasks::{Enqueued, Finish, PostgresSettings, PostgresStore, Progress, State, Store};
+use sundown_tasks::{Checkpoint, Enqueued, Finish, PostgresStore, Progress, State, Store};
 
 use crate::ground::*;
+use crate::wire::Wire;
 
-/// A wire to the server that loses the next answer, and the connection with it, when it is told to.
-struct Wire {
-    port: u16,
-    loses: Arc<AtomicBool>,
-}
-
-impl Wire {
-    fn new(server: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let loses = Arc::new(AtomicBool::new(false));
-        let losing = Arc::clone(&loses);
-        thread::spawn(move || {
-            for client in listener.incoming() {
-                let (client, server) =
-                    (client.unwrap(), TcpStream::connect(("127.0.0.1", server)).unwrap());
-                let (to, from) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                let never = Arc::new(AtomicBool::new(false));
-                thread::spawn(move || carry(from, to, &never));
-                let losing = Arc::clone(&losing);
-                thread::spawn(move || carry(server, client, &losing));
-            }
-        });
-        Wire { port, loses }
-    }
-
-    async fn open(&self, schema: &str) -> Arc<PostgresStore> {
-        let url = format!("postgres://postgres@127.0.0.1:{}/postgres", self.port);
-        let settings = PostgresSettings::new(url).schema(schema).connections(1);
-        let store = open(settings.listen(None)).await;
-        // News of what comes before go over the same wire.
-        store.counts().await.unwrap();
-        store
-    }
-
-    /// Loses the next answer. What is told to others has been told by then.
-    async fn lose(&self) {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        self.loses.store(true, Ordering::SeqCst);
-    }
-
-    fn has_lost(&self) -> bool {
-        !self.loses.load(Ordering::SeqCst)
-    }
-}
-
-fn carry(mut from: TcpStream, mut to: TcpStream, loses: &AtomicBool) {
-    let mut bytes = [0; 65536];
-    while let Ok(count @ 1..) = from.read(&mut bytes) {
-        if loses.swap(false, Ordering::SeqCst) || to.write_all(&bytes[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+async fn open_over(wire: &Wire, schema: &str) -> Arc<PostgresStore> {
+    let store = open(wire.settings(schema).connections(1)).await;
+    // News of what comes before go over the same wire.
+    store.counts().await.unwrap();
+    store
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_whose_answer_was_lost_is_found_again() {
     let wire = Wire::new(server().port());
-    let store = wire.open("lost_claim").await;
+    let store = open_over(&wire, "lost_claim").await;
     let task = enqueue(&store, "a").await;
     wire.lose().await;
     let claims = claim(&store, "a", 9).await;
@@ -82,7 +30,7 @@ async fn a_claim_whose_answer_was_lost_is_found_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_whose_answer_was_lost_is_still_its_own() {
     let wire = Wire::new(server().port());
-    let store = wire.open("lost_end").await;
+    let store = open_over(&wire, "lost_end").await;
     let fence = running(&store, "a").await;
     wire.lose().await;
     let finished = store.finish(vec![(fence, succeeded())]).await.unwrap();
@@ -95,7 +43,7 @@ async fn an_end_whose_answer_was_lost_is_still_its_own() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_is_taken_in_once_and_known_by_its_key() {
     let wire = Wire::new(server().port());
-    let store = wire.open("lost_intake").await;
+    let store = open_over(&wire, "lost_intake").await;
     wire.lose().await;
     let mut keyed = task("a");
     keyed.key = Some("k".to_owned());
@@ -110,12 +58,22 @@ async fn a_task_is_taken_in_once_and_known_by_its_key() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_told_is_told_once() {
     let wire = Wire::new(server().port());
-    let store = wire.open("lost_news").await;
+    let store = open_over(&wire, "lost_news").await;
     let fence = running(&store, "a").await;
     wire.lose().await;
-    let event = Some(json("1"));
-    let told = store.progress(vec![Progress { fence, event, checkpoint: None }]).await;
-    assert!(wire.has_lost() && told.unwrap_err().is_passing());
+    let tell = |text: &str| Progress { fence, event: Some(json(text)), checkpoint: None };
+    let told = store.progress(vec![tell("1")]).await.unwrap();
+    assert!(wire.has_lost());
+    assert_eq!(told, [Some(1)]);
+    wire.lose().await;
+    let at = Some(Checkpoint { step: "rows".to_owned(), cursor: 7.into() });
+    let remember = Progress { fence, event: None, checkpoint: at.clone() };
+    let of_others = sundown_tasks::Fence { attempt: 2, ..fence };
+    let stranger = Progress { fence: of_others, ..tell("4") };
+    let news = vec![tell("2"), remember, stranger, tell("3")];
+    assert_eq!(store.progress(news).await.unwrap(), [Some(2), Some(2), None, Some(3)]);
+    assert!(wire.has_lost());
     let events = store.events(fence.task, 0, 10).await.unwrap().unwrap();
-    assert_eq!((events.events.len(), events.last), (1, 1));
+    assert_eq!((events.events.len(), events.last), (3, 3));
+    assert_eq!(store.get(fence.task).await.unwrap().unwrap().checkpoint, at);
 }

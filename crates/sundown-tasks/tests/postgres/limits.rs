@@ -57,7 +57,9 @@ async fn text_that_the_server_cannot_hold_is_made_plain() {
     store.enqueue(vec![odd.clone()], u64::MAX).await.unwrap();
     let again = store.enqueue(vec![odd], u64::MAX).await.unwrap();
     assert!(matches!(again[..], [Enqueued::Known(_)]), "{again:?}");
-    let fence = claim(&store, "a\0b", 1).await[0].fence;
+    let claimed = claim(&store, "a\0b", 1).await.remove(0);
+    assert_eq!(claimed.kind, "a\0b", "whoever asked for it knows it by this name");
+    let fence = claimed.fence;
     let error = "bad\0luck".to_owned();
     store.finish(vec![(fence, Ending::FailedForGood { error })]).await.unwrap();
     let found = store.get(fence.task).await.unwrap().unwrap();
@@ -104,4 +106,21 @@ async fn counts_of_processes_that_are_gone_are_added_up_and_stay_exact() {
     assert_eq!(store.counts().await.unwrap(), before);
     store.cancel(awake).await.unwrap();
     assert_eq!(store.counts().await.unwrap().pending, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_finds_nothing_writes_nothing() {
+    let store = open(settings(server()).schema("nothing").connections(1).listen(None)).await;
+    enqueue(&store, "b").await;
+    let check = |batch: u32| {
+        let is = format!("select 1 / (max(batch) = {batch})::int from nothing.counter");
+        server().sql("postgres", &is).is_ok()
+    };
+    // News of the task may follow it, and are no write.
+    let written = (1..10).find(|&batch| check(batch)).unwrap();
+    for _ in 0..20 {
+        assert!(claim(&store, "a", 9).await.is_empty());
+    }
+    assert!(check(written));
+    assert_eq!(claim(&store, "b", 9).await.len(), 1);
 }

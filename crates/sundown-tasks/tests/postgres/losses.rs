@@ -173,7 +173,7 @@ async fn callers_are_told_when_their_patience_ends_and_served_when_it_is_back() 
         assert!(error.is_passing() && error.to_string().len() > 40, "{error}");
     }
     let took = asked.elapsed();
-    assert!(took > Duration::from_millis(400) && took < Duration::from_secs(5), "{took:?}");
+    assert!(took > Duration::from_millis(400) && took < Duration::from_secs(20), "{took:?}");
     server.resume().unwrap();
     until("it is back", async || store.counts().await.is_ok()).await;
     assert_eq!(store.finish(vec![(fence, succeeded())]).await.unwrap().len(), 1);
@@ -186,5 +186,5 @@ async fn a_server_that_is_not_there_is_told_in_time() {
     let asked = Instant::now();
     let error = PostgresStore::connect(nobody.patience(Duration::from_millis(300))).await;
     assert!(error.unwrap_err().is_passing());
-    assert!(asked.elapsed() < Duration::from_secs(5));
+    assert!(asked.elapsed() < Duration::from_secs(20));
 }

@@ -9,4 +9,6 @@ mod ground;
 mod limits;
 mod losses;
 mod news;
+mod silence;
 mod versions;
+mod wire;

@@ -43,7 +43,8 @@ macro_rules! conformance {
                 nothing_asked_is_nothing_done;
             claiming: the_urgent_first_then_the_old, kinds_have_counts_and_the_claim_a_limit,
                 what_is_not_wanted_stays, nothing_runs_before_its_time,
-                many_become_ready_at_once, a_claim_knows_what_was_before;
+                many_become_ready_at_once, a_claim_knows_what_was_before,
+                what_cannot_be_read_ends_alone;
             leases: a_lease_can_be_prolonged, what_is_leased_is_not_rescued,
                 what_is_overdue_is_rescued_and_its_zombie_refused, a_rescue_has_a_limit,
                 each_attempt_is_rescued_once, interruptions_are_capped,
@@ -54,14 +55,17 @@ macro_rules! conformance {
             table: the_whole_table;
             events: they_are_counted_from_one, checkpoints_come_with_progress,
                 what_happened_is_told, old_ones_are_forgotten, they_come_in_pages,
-                an_unknown_task_has_none, two_tellers_leave_no_gap;
+                an_unknown_task_has_none, two_tellers_leave_no_gap, marks_are_where_logs_end,
+                many_who_read_at_once_each_get_their_own;
             wishes: a_pending_task_is_cancelled, a_running_task_is_asked_to_end,
                 what_is_over_cannot_be_cancelled, requeued_is_as_new, only_what_is_over_is_discarded,
                 unknown_tasks_are_unknown;
-            listing: the_newest_first, by_state_and_kind, pages_are_stable;
+            listing: the_newest_first, by_state_and_kind, pages_are_stable,
+                a_page_ends_when_it_is_heavy;
             purge: only_what_ended_long_ago, at_most_so_many;
             concurrency: no_task_is_claimed_twice, counts_are_exact_after_it_all,
-                news_of_the_own_process_wakes, news_of_another_process_wakes;
+                news_of_the_own_process_wakes, news_of_another_process_wakes,
+                progress_wakes_those_alone_who_read;
             closing: closed_is_closed, what_was_asked_before_is_done;
             random: histories_agree_with_the_model;
         }

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use sundown_tasks::{Filter, Request, State};
 
 use super::answer::foreign;
-use super::{LONGEST_PAGE, PAGE};
+use super::{HEAVIEST_PAGE, LONGEST_PAGE, PAGE};
 
 /// How far away `run_at` may be: beyond that it is a mistake in the unit, and the task would wait for
 /// ever.
@@ -158,6 +158,7 @@ impl Listing {
             kind: self.kind,
             before: before.transpose()?,
             limit,
+            bytes: Some(HEAVIEST_PAGE),
         })
     }
 }

@@ -1,7 +1,8 @@
--- Claims what may run now. Leases end by the server's clock.
+-- Claims what may run now. Leases end by the server's clock. `p_is_first`: it was not sent before, so
+-- where nothing is to be claimed nothing is to be written.
 create function {s}.claim_1(
     p_owner bytea, p_lane integer, p_batch bigint, p_mark bigint,
-    p_kinds text[], p_counts integer[], p_limit integer, p_lease bigint
+    p_is_first boolean, p_kinds text[], p_counts integer[], p_limit integer, p_lease bigint
 ) returns table (
     o_id bigint, o_attempt integer, o_priority smallint, o_kind text, o_input text, o_step text,
     o_cursor text, o_failures integer, o_interruptions integer, o_max_attempts integer
@@ -14,6 +15,19 @@ declare
     v_now timestamptz := clock_timestamp();
     v_claimed bigint;
 begin
+    if p_is_first
+        and not exists (
+            select 1 from {s}.task t where t.state = 0 and t.is_waiting and t.run_at <= v_now
+        )
+        and not exists (
+            select 1 from unnest(p_kinds) as w (kind) where exists (
+                select 1 from {s}.task t
+                where t.state = 0 and not t.is_waiting and t.kind = w.kind
+            )
+        )
+    then
+        return;
+    end if;
     perform {s}.begin_1(p_owner, p_lane, p_batch);
     with due as materialized (
         select t.id from {s}.task t

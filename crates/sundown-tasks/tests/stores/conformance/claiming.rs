@@ -48,14 +48,17 @@ pub(crate) async fn what_is_not_wanted_stays(bench: &impl Bench) {
 
 pub(crate) async fn nothing_runs_before_its_time(bench: &impl Bench) {
     let store = bench.open().await;
-    let run_at = now() + 300;
+    let in_an_hour = now() + 3_600_000;
     let mut later = task("a");
-    (later.run_at, later.priority) = (Some(run_at), 9);
-    let later = enqueue(&store, later).await;
+    (later.run_at, later.priority) = (Some(in_an_hour), 9);
+    let much_later = enqueue(&store, later.clone()).await;
     let past = sundown_tasks::NewTask { run_at: Some(now() - 5000), ..task("a") };
     let past = enqueue(&store, past).await;
-    assert_eq!(get(&store, later).await.run_at, run_at);
+    assert_eq!(get(&store, much_later).await.run_at, in_an_hour);
     assert_eq!(claim_one(&store, "a").await.fence.task, past);
+    let run_at = now() + 300;
+    later.run_at = Some(run_at);
+    let later = enqueue(&store, later).await;
     let claim = until("its time comes", async || {
         claim(&store, "a", 10).await.pop().ok_or("nothing to claim")
     })
@@ -104,4 +107,31 @@ pub(crate) async fn a_claim_knows_what_was_before(bench: &impl Bench) {
     assert_eq!((fourth.fence.attempt, fourth.failures, fourth.interruptions), (4, 1, 1));
     assert_eq!(fourth.checkpoint, at);
     assert_eq!(get(&store, fence.task).await.attempt, 4);
+}
+
+/// A checkpoint deeper than what is read again: what is in the store is not always what we wrote.
+pub(crate) async fn what_cannot_be_read_ends_alone(bench: &impl Bench) {
+    let (store, other) = (bench.open().await, bench.open().await);
+    let spoilt = running(&store, "a").await;
+    let cursor = (0..200).fold(serde_json::Value::Null, |inner, _| vec![inner].into());
+    let at = sundown_tasks::Checkpoint { step: "deep".to_owned(), cursor };
+    let news = Progress { fence: spoilt, event: None, checkpoint: Some(at) };
+    store.progress(vec![news]).await.unwrap();
+    finish(&store, spoilt, interrupted()).await;
+    let sound = [enqueue(&store, task("a")).await, enqueue(&store, task("a")).await];
+    let everybody = sundown_tasks::Filter { limit: 10, ..Default::default() };
+    assert_eq!(list(&other, everybody).await, [sound[1], sound[0], spoilt.task]);
+
+    let claimed: Vec<_> = claim(&other, "a", 10).await.iter().map(|c| c.fence.task).collect();
+    assert_eq!(claimed, sound);
+    let task = get(&store, spoilt.task).await;
+    assert_eq!((task.state, task.attempt), (State::Failed, 2));
+    let error = task.error.unwrap();
+    assert!(error.contains("cannot be read"), "{error}");
+    let told = store.events(spoilt.task, 0, 10).await.unwrap().unwrap();
+    assert_eq!(told.events.len() as u64, told.last);
+    counts_become(&store, sundown_tasks::Counts { pending: 0, running: 2, dead: 1 }).await;
+    // It may begin again, from the beginning.
+    store.requeue(spoilt.task).await.unwrap();
+    assert_eq!(claim_one(&store, "a").await.fence, sundown_tasks::Fence { attempt: 3, ..spoilt });
 }

@@ -129,9 +129,9 @@ async fn wakes(store: &Handle, actor: &Handle) {
         let changed = store.changed();
         let fence = running(actor, "a").await;
         timeout(patience, changed).await.unwrap_or_else(|_| panic!("a new task, round {round}"));
-        let changed = store.changed();
+        let told = store.told();
         tell(actor, fence, "1").await;
-        timeout(patience, changed).await.unwrap_or_else(|_| panic!("progress, round {round}"));
+        timeout(patience, told).await.unwrap_or_else(|_| panic!("progress, round {round}"));
         let changed = store.changed();
         actor.cancel(fence.task).await.unwrap();
         timeout(patience, changed).await.unwrap_or_else(|_| panic!("a wish, round {round}"));
@@ -139,4 +139,19 @@ async fn wakes(store: &Handle, actor: &Handle) {
         finish(actor, fence, Ending::Stopped).await;
         timeout(patience, changed).await.unwrap_or_else(|_| panic!("an end, round {round}"));
     }
+}
+
+/// Whoever looks for work would look in vain each time a task says something.
+pub(crate) async fn progress_wakes_those_alone_who_read(bench: &impl Bench) {
+    let store = bench.open().await;
+    let fence = running(&store, "a").await;
+    until("nothing else wakes it", async || {
+        let changed = store.changed();
+        tell(&store, fence, "1").await;
+        match timeout(Duration::from_millis(200), changed).await {
+            Ok(()) => Err("it woke"),
+            Err(_) => Ok(()),
+        }
+    })
+    .await;
 }

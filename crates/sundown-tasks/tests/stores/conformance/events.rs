@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sundown_tasks::{Events, Fence, Progress, State, TaskId, What};
+use sundown_tasks::{Events, Fence, Mark, Progress, State, TaskId, What};
 
 use super::Bench;
 use super::support::*;
@@ -160,4 +160,42 @@ pub(crate) async fn two_tellers_leave_no_gap(bench: &impl Bench) {
     told.sort_unstable();
     assert_eq!(told, (1..=100).collect::<Vec<_>>());
     assert_eq!(numbers(&events(&store, fence, 0).await), told);
+}
+
+pub(crate) async fn marks_are_where_logs_end(bench: &impl Bench) {
+    let (store, other) = (bench.open().await, bench.open().await);
+    let (told, over) = (running(&store, "a").await, running(&store, "a").await);
+    tell(&store, told, "1").await;
+    tell(&store, told, "2").await;
+    finish(&store, over, succeeded()).await;
+    let asked = vec![over.task, TaskId(77), told.task, over.task];
+    let over = Some(Mark { last: 0, state: State::Succeeded });
+    let told = Some(Mark { last: 2, state: State::Running });
+    assert_eq!(other.marks(asked).await.unwrap(), [over, None, told, over]);
+    assert_eq!(other.marks(Vec::new()).await.unwrap(), []);
+}
+
+pub(crate) async fn many_who_read_at_once_each_get_their_own(bench: &impl Bench) {
+    let store = bench.open().await;
+    let fences = [running(&store, "a").await, running(&store, "a").await];
+    for n in 1..=6 {
+        tell(&store, fences[n % 2], &n.to_string()).await;
+    }
+    let mut readers = tokio::task::JoinSet::new();
+    for reader in 0..60 {
+        let (store, task, after) = (store.clone(), fences[reader % 2].task, reader as u64 % 5);
+        readers.spawn(async move { (reader, store.events(task, after, 2).await.unwrap()) });
+    }
+    while let Some(read) = readers.join_next().await {
+        let (reader, page) = read.unwrap();
+        let (page, after) = (page.unwrap(), reader as u64 % 5);
+        assert_eq!(page.last, 3);
+        assert_eq!(numbers(&page), (after + 1..=3).take(2).collect::<Vec<_>>(), "{reader}");
+        let first = if reader % 2 == 0 { 2 } else { 1 };
+        let expected: Vec<_> = (after..3).take(2).map(|n| format!("1 {}", first + 2 * n)).collect();
+        assert_eq!(words(&page), expected, "{reader}");
+    }
+    let unknown = store.events(TaskId(77), 0, 10);
+    let (unknown, known) = tokio::join!(unknown, store.events(fences[0].task, 3, 10));
+    assert!(unknown.unwrap().is_none() && known.unwrap().unwrap().events.is_empty());
 }

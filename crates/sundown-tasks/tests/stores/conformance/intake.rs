@@ -41,6 +41,7 @@ pub(crate) async fn a_key_belongs_to_one_task(bench: &impl Bench) {
     assert_eq!(again(&other, keyed("a", r#"{"x":1}"#)).await, Enqueued::Known(id));
     assert_eq!(again(&other, keyed("b", r#"{"x": 1}"#)).await, Enqueued::KeyTaken(id));
     assert_eq!(again(&store, keyed("a", r#"{"x": 2}"#)).await, Enqueued::KeyTaken(id));
+    assert_eq!(again(&store, keyed("a", r#"{"x": 1.0}"#)).await, Enqueued::KeyTaken(id));
     let claim = claim_one(&store, "a").await;
     finish(&store, claim.fence, succeeded()).await;
     assert_eq!(again(&store, keyed("a", r#"{"x": 1}"#)).await, Enqueued::Known(id));

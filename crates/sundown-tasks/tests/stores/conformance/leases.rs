@@ -38,9 +38,9 @@ pub(crate) async fn what_is_leased_is_not_rescued(bench: &impl Bench) {
 
 pub(crate) async fn what_is_overdue_is_rescued_and_its_zombie_refused(bench: &impl Bench) {
     let (zombie, other) = (bench.open().await, bench.open().await);
-    enqueue(&zombie, task("a")).await;
-    let fence = zombie.claim(vec![wanted("a", 1)], 1, SHORT).await.unwrap()[0].fence;
+    let fence = running(&zombie, "a").await;
     assert_eq!(other.rescue(10).await.unwrap(), [], "it is leased still");
+    assert_eq!(zombie.renew(vec![fence], SHORT).await.unwrap(), [Lease::Held]);
     let rescued = until("the lease is over", async || {
         other.rescue(10).await.unwrap().pop().ok_or("nothing to rescue")
     })

@@ -85,3 +85,32 @@ pub(crate) async fn pages_are_stable(bench: &impl Bench) {
     }
     assert_eq!(read, ids);
 }
+
+pub(crate) async fn a_page_ends_when_it_is_heavy(bench: &impl Bench) {
+    let store = bench.open().await;
+    let heavy = format!("\"{}\"", "x".repeat(9_998));
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        let input = json(if n == 2 { "1" } else { &heavy });
+        ids.insert(0, enqueue(&store, sundown_tasks::NewTask { input, ..task("a") }).await);
+    }
+    // Its output weighs as well.
+    let fence = store.claim(vec![wanted("a", 5)], 5, LONG).await.unwrap()[2].fence;
+    finish(&store, fence, Ending::Succeeded(json(&heavy))).await;
+    for (bytes, count) in
+        [(0, 0), (1, 1), (10_000, 1), (10_001, 2), (20_000, 2), (20_001, 3), (1 << 30, 5)]
+    {
+        for filter in [all(), Filter { kind: Some("a".to_owned()), ..all() }] {
+            let page = list(&store, Filter { bytes: Some(bytes), ..filter }).await;
+            assert_eq!(page, ids[..count], "{bytes} bytes");
+        }
+    }
+    let (mut read, mut before) = (Vec::new(), None);
+    loop {
+        let page = list(&store, Filter { before, bytes: Some(15_000), ..all() }).await;
+        let Some(last) = page.last() else { break };
+        before = Some(*last);
+        read.extend(page);
+    }
+    assert_eq!(read, ids);
+}

@@ -78,6 +78,66 @@ async fn a_damaged_file_is_refused() {
     assert_eq!(claim(&scratch.open().await, "a", 1000).await.len(), 500);
 }
 
+/// A file of twenty megabytes, in the middle of which there is noise.
+#[tokio::test]
+async fn a_large_file_is_read_through_as_well() {
+    let scratch = Scratch::create("large");
+    let store = scratch.open().await;
+    let input = json(&format!("\"{}\"", "x".repeat(20_000)));
+    let heavy = sundown_tasks::NewTask { input, ..task("a") };
+    store.enqueue(vec![heavy; 1000], u64::MAX).await.unwrap();
+    store.close().await.unwrap();
+    let mut damaged = fs::read(scratch.database()).unwrap();
+    assert!(damaged.len() > 18 << 20, "{}", damaged.len());
+    damaged[2000 * 4096..3000 * 4096].fill(0xA5);
+    fs::write(scratch.database(), &damaged).unwrap();
+    is_refused(&scratch.database(), &["damaged", "left as it is"]);
+}
+
+#[tokio::test]
+async fn after_the_first_damage_nothing_more_is_written() {
+    let scratch = Scratch::create("damaged-later");
+    filled(&scratch).await;
+    let store = scratch.open().await;
+    // Another writer, so that what the store remembers of the file is out of date.
+    let raw = Connection::open(scratch.database()).unwrap();
+    raw.busy_timeout(PATIENCE).unwrap();
+    raw.execute_batch("UPDATE task SET priority = 1; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let mut damaged = fs::read(scratch.database()).unwrap();
+    damaged[4096..].fill(0xA5);
+    fs::write(scratch.database(), &damaged).unwrap();
+    for _ in 0..3 {
+        let error = store.enqueue(vec![task("a")], u64::MAX).await.unwrap_err();
+        assert!(!error.is_passing(), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("damaged") && text.contains("nothing more is written"), "{text}");
+    }
+    store.close().await.unwrap();
+    assert!(fs::read(scratch.database()).unwrap() == damaged, "the file was changed");
+}
+
+/// Whoever closes any descriptor of a file gives up the locks of his whole process on it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn opening_it_again_in_one_process_gives_no_lock_up() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let scratch = Scratch::create("locks");
+    let _store = scratch.open().await;
+    let node = format!(":{} ", fs::metadata(scratch.database()).unwrap().ino());
+    let process = format!(" {} ", std::process::id());
+    let locks = || {
+        let all = fs::read_to_string("/proc/locks").unwrap();
+        all.lines().filter(|lock| lock.contains(&node) && lock.contains(&process)).count()
+    };
+    let before = locks();
+    assert!(before > 0);
+    let second = scratch.open().await;
+    assert_eq!(locks(), before);
+    second.close().await.unwrap();
+    assert_eq!(locks(), before);
+}
+
 #[test]
 fn a_path_that_cannot_be_is_told() {
     let scratch = Scratch::create("no-path");
@@ -173,9 +233,10 @@ async fn while_it_is_locked_writes_fail_and_reads_go_on() {
 async fn what_cannot_be_done_takes_nothing_else_with_it() {
     let scratch = Scratch::create("apart");
     let store = scratch.open().await;
-    let spoilt = enqueue(&store, task("spoilt")).await;
     let raw = Connection::open(scratch.database()).unwrap();
-    raw.execute("UPDATE task SET input = 'no JSON' WHERE id = ?1", [spoilt.0]).unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON task WHEN NEW.kind = 'spoilt' \
+         BEGIN SELECT RAISE(FAIL, 'not this one'); END";
+    raw.execute_batch(refuse).unwrap();
     raw.execute_batch("BEGIN IMMEDIATE").unwrap();
     let unlock = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -183,7 +244,7 @@ async fn what_cannot_be_done_takes_nothing_else_with_it() {
     };
     let first = store.enqueue(vec![task("a")], u64::MAX);
     let second = store.enqueue(vec![task("a")], u64::MAX);
-    let broken = store.claim(vec![wanted("spoilt", 1)], 1, LONG);
+    let broken = store.enqueue(vec![task("spoilt")], u64::MAX);
     let third = store.enqueue(vec![task("a")], u64::MAX);
     let ((), first, second, broken, third) = tokio::join!(unlock, first, second, broken, third);
     assert!(matches!(broken, Err(StoreError::Broken { .. })), "{broken:?}");
@@ -191,6 +252,21 @@ async fn what_cannot_be_done_takes_nothing_else_with_it() {
         taken.unwrap();
     }
     assert_eq!(state(&store, claim_one(&store, "a").await.fence.task).await, State::Running);
-    let counts = sundown_tasks::Counts { pending: 3, running: 1, dead: 0 };
+    let counts = sundown_tasks::Counts { pending: 2, running: 1, dead: 0 };
     counts_become(&store, counts).await;
+}
+
+#[tokio::test]
+async fn whatever_became_of_a_row_it_can_be_looked_at_and_is_in_nobodys_way() {
+    let scratch = Scratch::create("spoilt");
+    let store = scratch.open().await;
+    let spoilt = enqueue(&store, task("a")).await;
+    let sound = enqueue(&store, task("a")).await;
+    let raw = Connection::open(scratch.database()).unwrap();
+    let noise = "UPDATE task SET input = CAST(x'A5FF22' AS TEXT) WHERE id = ?1";
+    raw.execute(noise, [spoilt.0]).unwrap();
+    assert_eq!(get(&store, spoilt).await.input.get(), "\"\u{fffd}\u{fffd}\\\"\"");
+    let claimed = claim(&store, "a", 10).await;
+    assert_eq!((claimed.len(), claimed[0].fence.task), (1, sound));
+    assert_eq!(state(&store, spoilt).await, State::Failed);
 }

@@ -87,10 +87,10 @@ async fn the_living_are_not_rescued_and_their_files_stay() {
 async fn a_missing_file_proves_nothing() {
     let scratch = Scratch::create("missing");
     let (store, other) = (scratch.open().await, scratch.open().await);
-    enqueue(&store, task("a")).await;
-    let fence = store.claim(vec![wanted("a", 1)], 1, SHORT).await.unwrap()[0].fence;
+    let fence = running(&store, "a").await;
     fs::remove_file(scratch.path("tasks.db-owners").join(store.incarnation().to_string())).unwrap();
     assert_eq!(other.rescue(10).await.unwrap(), [], "it is leased still");
+    store.renew(vec![fence], SHORT).await.unwrap();
     until("the lease is over", async || {
         other.rescue(10).await.unwrap().pop().ok_or("nothing to rescue")
     })
