@@ -1,7 +1,8 @@
 //! Following a task: its events from any position, on any replica, until it is over.
 
 mod lookout;
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
 mod tests;
 
 use std::collections::VecDeque;

@@ -1,9 +1,12 @@
 //! What a store of tasks can do. There is one suite of tests that every store must pass, and
 //! nothing above this trait knows which one it talks to.
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod age;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod bells;
 mod error;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod json;
 
 use std::fmt;

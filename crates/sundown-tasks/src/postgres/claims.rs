@@ -90,9 +90,9 @@ impl Claiming {
     }
 
     /// The kind by the name by which it was asked for, which the server may not be able to hold.
-    fn wanted_as(&self, kind: String) -> String {
+    fn wanted_as(&self, kind: &str) -> String {
         let is_kind = |wanted: &&Wanted| plain(&wanted.kind) == kind;
-        self.kinds.iter().find(is_kind).map_or_else(|| kind.clone(), |wanted| wanted.kind.clone())
+        self.kinds.iter().find(is_kind).map_or(kind, |wanted| &wanted.kind).to_owned()
     }
 
     async fn send(&self, desk: &Desk<'_>) -> Result<Vec<Row>, Fault> {

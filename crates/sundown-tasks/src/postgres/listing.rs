@@ -91,7 +91,7 @@ fn task(row: &Row) -> Result<Entry, Fault> {
         count(found.into())
     };
     let state = state(row.try_get(2)?)?;
-    let output: Option<String> = row.try_get(10)?;
+    let output: Option<&str> = row.try_get(10)?;
     Ok(Entry {
         id: TaskId(row.try_get(0)?),
         kind: row.try_get(1)?,

@@ -181,9 +181,8 @@ async fn listen(office: &Arc<Office>, address: &Address) -> Result<(), Fault> {
 async fn pass_on(office: Arc<Office>, mut connection: Connection<Socket, Encrypted<Socket>>) {
     let own = office.incarnation.to_string();
     while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-        match message {
-            AsyncMessage::Notification(told) => office.news.bells.ring(heard(told.payload(), &own)),
-            _ => {}
+        if let AsyncMessage::Notification(told) = message {
+            office.news.bells.ring(heard(told.payload(), &own));
         }
     }
 }

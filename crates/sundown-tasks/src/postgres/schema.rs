@@ -88,9 +88,8 @@ fn is_up_to_date(found: Option<(i32, i32)>, minors: usize) -> Result<bool, Fault
     match found {
         None => Ok(false),
         Some((major, minor)) if major > MAJOR => Err(Fault::Broken(format!(
-            "its tables are of version {major}.{minor}, and this program knows {MAJOR}.{} (run the \
-             newer program that made them, or use another schema)",
-            minors
+            "its tables are of version {major}.{minor}, and this program knows {MAJOR}.{minors} (run \
+             the newer program that made them, or use another schema)"
         ))),
         Some((major, _)) if major < MAJOR => Err(Fault::Broken(format!(
             "its tables are of version {major}, which this program, of version {MAJOR}, cannot bring \

@@ -235,7 +235,7 @@ fn events(rows: &[Row]) -> Result<Option<Events>, Fault> {
 fn what(row: &Row) -> Result<What, Fault> {
     let text = row.try_get::<_, Option<String>>(7)?.unwrap_or_default();
     match row.try_get::<_, i16>(6)? {
-        PROGRESS => Ok(What::Progress(shown(text))),
+        PROGRESS => Ok(What::Progress(shown(&text))),
         FAILED => Ok(What::Failed(text)),
         INTERRUPTED => Ok(What::Interrupted(text)),
         REQUEUED => Ok(What::Requeued),

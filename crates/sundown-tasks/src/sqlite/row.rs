@@ -86,7 +86,7 @@ pub(super) fn task(sql: &Statements<'_>, task: TaskId) -> Result<Option<(usize, 
             interruptions: row.get(6)?,
             max_attempts: row.get(7)?,
             is_unwanted: row.get(8)? && !state.is_final(),
-            output: text(row, 9)?.map(shown),
+            output: text(row, 9)?.as_deref().map(shown),
             error: text(row, 10)?,
             checkpoint: step.zip(cursor).map(|(step, cursor)| Checkpoint { step, cursor }),
             key: text(row, 13)?,
@@ -95,7 +95,7 @@ pub(super) fn task(sql: &Statements<'_>, task: TaskId) -> Result<Option<(usize, 
             run_at: row.get(16)?,
             started_at: row.get(17)?,
             ended_at: row.get(18)?,
-            input: shown(text(row, 19)?.unwrap_or_default()),
+            input: shown(&text(row, 19)?.unwrap_or_default()),
         };
         Ok((size, entry))
     })

@@ -105,7 +105,7 @@ pub(super) fn events(
     let events = sql.rows(EVENTS, [task.0, after, limit], |row| {
         let text = text(row, 4)?.unwrap_or_default();
         let what = match row.get(3)? {
-            PROGRESS => What::Progress(shown(text)),
+            PROGRESS => What::Progress(shown(&text)),
             FAILED => What::Failed(text),
             INTERRUPTED => What::Interrupted(text),
             REQUEUED => What::Requeued,

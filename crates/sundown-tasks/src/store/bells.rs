@@ -12,6 +12,7 @@ pub(crate) enum News {
     Work,
 }
 
+#[cfg(feature = "postgres")]
 impl News {
     pub(crate) fn when(self, is_so: bool) -> Self {
         if is_so { self } else { News::Nothing }

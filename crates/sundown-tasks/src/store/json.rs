@@ -6,8 +6,8 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// For those who look: what is no JSON any more is shown as a text.
-pub(crate) fn shown(text: String) -> Box<RawValue> {
-    let shown = RawValue::from_string(text.clone()).or_else(|_| to_raw_value(&text));
+pub(crate) fn shown(text: &str) -> Box<RawValue> {
+    let shown = RawValue::from_string(text.to_owned()).or_else(|_| to_raw_value(text));
     shown.expect("every text can be written as JSON")
 }
 

@@ -31,7 +31,7 @@ impl Wire {
                 let born = age.load(Ordering::SeqCst);
                 let (ages, never) = (Arc::clone(&age), Arc::<AtomicBool>::default());
                 thread::spawn(move || {
-                    carry(from, to, &never, || ages.load(Ordering::SeqCst) > born)
+                    carry(from, to, &never, || ages.load(Ordering::SeqCst) > born);
                 });
                 let (ages, loses) = (Arc::clone(&age), Arc::clone(&loses));
                 thread::spawn(move || {
