@@ -14,6 +14,7 @@ usage: cargo xtask COMMAND
   cargo xtask bench [AREA [--json]]  a comparison with peers in one run; without AREA, lists them
   cargo xtask torture tasks [--trials N] [--seed S]
                                      the task service under N kill -9 and every other sudden end
+  cargo xtask torture judge DIR      the evidence that a failed run has kept, judged again
   cargo xtask tidy                   the rules of the house: layers, layout, links, dependencies
   cargo xtask docs                   the pages of the API, built without a warning
   cargo xtask help                   this page";
@@ -35,6 +36,11 @@ pub(crate) enum Command {
     },
     /// The task service under every sudden end.
     Torture(Torture),
+    /// What a torture that failed has kept, judged again.
+    Judge {
+        /// Where it is.
+        folder: String,
+    },
     /// The rules of the house.
     Tidy,
     /// The API's pages.
@@ -88,7 +94,10 @@ impl Command {
                 Self::Bench { area: Some((*area).to_owned()), json: false }
             }
             ["torture", "tasks", rest @ ..] => Self::Torture(Torture::parse(rest)?),
-            ["torture", ..] => bail!("torture: what? (`cargo xtask torture tasks`)"),
+            ["torture", "judge", folder] => Self::Judge { folder: (*folder).to_owned() },
+            ["torture", ..] => {
+                bail!("torture: what? (`cargo xtask torture tasks`, or `judge DIR`)")
+            }
             ["tidy"] => Self::Tidy,
             ["docs"] => Self::Docs,
             ["help" | "--help" | "-h"] => Self::Help,
@@ -107,6 +116,7 @@ impl fmt::Display for Command {
             Self::Test { .. } => "test",
             Self::Bench { .. } => "bench",
             Self::Torture(_) => "torture tasks",
+            Self::Judge { .. } => "torture judge",
             Self::Tidy => "tidy",
             Self::Docs => "docs",
             Self::Help => "help",
@@ -136,6 +146,8 @@ mod tests {
         assert_eq!(parse("torture tasks").unwrap(), torture(None, None));
         let told = parse("torture tasks --seed 3 --trials 20").unwrap();
         assert_eq!(told, torture(Some(20), Some(3)));
+        let judge = Command::Judge { folder: "/tmp/kept".to_owned() };
+        assert_eq!(parse("torture judge /tmp/kept").unwrap(), judge);
         assert_eq!(parse("tidy").unwrap(), Command::Tidy);
         assert_eq!(parse("docs").unwrap(), Command::Docs);
         assert_eq!(parse("--help").unwrap(), Command::Help);

@@ -38,6 +38,7 @@ fn run(command: &Command, root: &Path) -> anyhow::Result<()> {
         Command::Test { full } => test::run(root, *full),
         Command::Bench { area, json } => bench::run(root, area.as_deref(), *json),
         Command::Torture(torture) => torture::run(torture),
+        Command::Judge { folder } => torture::judge(folder),
         Command::Tidy => tidy::run(root),
         Command::Docs => docs::run(),
         Command::Help => {
