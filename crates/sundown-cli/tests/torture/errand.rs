@@ -13,8 +13,8 @@ use crate::siege::Siege;
 
 /// A frozen replica answers nobody. Most clients that wait longer than this ask another.
 const IMPATIENT: Duration = Duration::from_secs(2);
-/// Some hear what a store says that is locked: nothing for 5 s.
-const PATIENT: Duration = Duration::from_secs(9);
+/// Some hear what a store says that is locked: nothing for 5 s, or twice as long behind others.
+const PATIENT: Duration = Duration::from_secs(12);
 /// The most that a batch has.
 const BATCH: usize = 6;
 
@@ -131,7 +131,7 @@ impl Load<'_> {
                 sleep(Duration::from_millis(5)).await;
                 continue;
             };
-            let patience = if random.u32(0..4) == 0 { PATIENT } else { IMPATIENT };
+            let patience = if random.bool() { PATIENT } else { IMPATIENT };
             match timeout(patience, request(address, line, &headers, body)).await {
                 Ok(Ok(answer)) if is_answer(&answer) => return Some(answer),
                 Ok(Ok(answer)) => {

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sundown_drill::postgres::Stop;
@@ -12,10 +12,12 @@ use crate::ground::Store;
 use crate::ledger::{Trouble, now};
 use crate::processes::pause;
 use crate::siege::Siege;
+use crate::trial::long_run;
 
-/// How often the machine itself is looked at, and how long it may take to answer: a good part of a lease.
+/// How often the machine itself is looked at, and how long it may take to sync a file: a commit syncs more
+/// than once within a lease.
 const LOOK: Duration = Duration::from_millis(50);
-const STALL: Duration = Duration::from_millis(400);
+const STALL: Duration = Duration::from_millis(250);
 
 /// What is done to a store.
 #[derive(Debug, Clone, Copy)]
@@ -38,22 +40,35 @@ fn long(random: &mut fastrand::Rng) -> Duration {
     Duration::from_millis(random.u64(5500..8000))
 }
 
+/// Longer than those who ask wait behind others, who wait as well.
+fn longest(random: &mut fastrand::Rng) -> Duration {
+    Duration::from_millis(random.u64(10_500..12_000))
+}
+
 fn is_long(time: Duration) -> bool {
     time > Duration::from_secs(5)
 }
 
-/// What every run has.
+/// What every run has, and every long run.
 fn first(store: &Store, random: &mut fastrand::Rng) -> Vec<Outage> {
-    let locks = [Outage::Lock(short(random)), Outage::Lock(long(random))];
-    match store {
-        Store::File => locks.to_vec(),
-        Store::SmallDisk(_) => vec![Outage::Fill(short(random)), locks[0]],
-        Store::Server(_) => vec![Outage::Restart(Stop::Kill), locks[0], locks[1]],
+    let lock = Outage::Lock(short(random));
+    let mut first = match store {
+        Store::File => vec![lock, Outage::Lock(long(random))],
+        Store::SmallDisk(_) => vec![Outage::Fill(short(random)), lock],
+        Store::Server(_) => vec![Outage::Restart(Stop::Kill), lock, Outage::Lock(long(random))],
+    };
+    if long_run().is_some() {
+        first.extend([Outage::Lock(longest(random)), Outage::Lock(longest(random))]);
     }
+    first
 }
 
 fn draw(store: &Store, random: &mut fastrand::Rng) -> Outage {
-    let lock = if random.u32(0..5) == 0 { long(random) } else { short(random) };
+    let lock = match random.u32(0..10) {
+        0 => long(random),
+        1 => longest(random),
+        _ => short(random),
+    };
     match store {
         Store::SmallDisk(_) if random.bool() => Outage::Fill(short(random)),
         Store::Server(_) if random.u32(0..3) > 0 => {
@@ -118,14 +133,14 @@ impl Siege<'_> {
         self.log.trouble(&Trouble::Store { from, to: now() });
     }
 
-    /// A machine that halts for a good part of a lease cuts everybody off, and nobody knows.
-    pub(crate) fn machine(&self) {
+    /// A machine that halts for a good part of a lease cuts everybody off, and nobody has done it.
+    pub(crate) fn machine(&self, is_over: &AtomicBool) {
         let mut file = OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.ground.folder.path("machine"))
             .unwrap();
-        while !self.is_stopped() {
+        while !is_over.load(Ordering::Relaxed) {
             let (from, began) = (now(), Instant::now());
             pause(LOOK);
             file.write_all(b".").unwrap();

@@ -21,6 +21,8 @@ const END: Duration = Duration::from_secs(20);
 const REACH: Duration = Duration::from_secs(3);
 /// For those that are not to be ended by the cap.
 const LONG: Duration = Duration::from_secs(20);
+/// The exit code of those who could not begin.
+const START_ERROR: i32 = 2;
 /// How often it is looked how a replica does.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -88,7 +90,7 @@ impl Siege<'_> {
         let life = replica.mark().to_owned();
         let ended = replica.end(END);
         self.log.trouble(&Trouble::Ended { life: life.clone(), at: now() });
-        let has_failed = !has_begun || ended.exit.code.is_some_and(|code| code > 1);
+        let has_failed = !has_begun || ended.exit.code == Some(START_ERROR);
         if has_failed {
             self.counts.failed_starts.add();
             println!("torture: it did not start: {said}");
@@ -189,7 +191,7 @@ impl Siege<'_> {
 
     /// Some live until their patience with a lock is over, and some until it is gone.
     fn outlast_the_lock(&self, lots: &mut Lots) {
-        let end = Instant::now() + Duration::from_millis(lots.random.u64(4000..9000));
+        let end = Instant::now() + Duration::from_millis(lots.random.u64(5500..13000));
         while self.is_locked.load(Ordering::Relaxed) && Instant::now() < end && !self.is_stopped() {
             pause(LOOK);
         }

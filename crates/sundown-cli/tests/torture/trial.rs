@@ -149,9 +149,10 @@ fn run(ground: &Ground, seed: u64, kills: usize, counts: &Counts, points: &[Poin
     };
     let waiting = AtomicUsize::new(0);
     let load = Load { places: &places, ledger: &ledger, counts, stop: &stop, waiting, seed };
-    let tried = std::thread::scope(|scope| {
+    let is_judged = AtomicBool::new(false);
+    std::thread::scope(|scope| {
         // Whatever fails, everybody comes to an end.
-        let _end = End(&[&stop, &siege.stop]);
+        let _end = End(&[&stop, &siege.stop, &is_judged]);
         let asks = scope.spawn(|| load.run());
         let replicas: Vec<_> = (0..REPLICAS)
             .map(|number| {
@@ -159,17 +160,17 @@ fn run(ground: &Ground, seed: u64, kills: usize, counts: &Counts, points: &[Poin
                 scope.spawn(move || siege.replica(number, lots))
             })
             .collect();
-        let others = [scope.spawn(|| siege.outages()), scope.spawn(|| siege.machine())];
+        let outages = scope.spawn(|| siege.outages());
+        scope.spawn(|| siege.machine(&is_judged));
         watch(&siege, &replicas);
         let tried = replicas.into_iter().map(|replica| replica.join().unwrap()).collect();
         siege.stop.store(true, Ordering::Relaxed);
-        others.into_iter().for_each(|other| other.join().unwrap());
+        outages.join().unwrap();
         stop.store(true, Ordering::Relaxed);
         asks.join().unwrap();
+        finish(&siege);
         tried
-    });
-    finish(&siege);
-    tried
+    })
 }
 
 struct End<'a>(&'a [&'a AtomicBool]);
