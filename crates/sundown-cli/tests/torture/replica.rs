@@ -87,9 +87,13 @@ impl Replica {
         &self.mark
     }
 
-    /// How many processes it has started that are there now.
+    /// How many processes of its commands are there now, without those who watch over them.
     pub(crate) fn commands(&self) -> usize {
-        marked(&self.mark).len()
+        let is_command = |process: &u32| {
+            let program = fs::read_link(format!("/proc/{process}/exe"));
+            program.is_ok_and(|program| !program.ends_with("sundown"))
+        };
+        marked(&self.mark).iter().filter(|process| is_command(process)).count()
     }
 
     pub(crate) fn is_running(&self) -> bool {
