@@ -107,9 +107,9 @@ impl Lots {
             };
         }
         match self.random.u32(0..100) {
-            0..70 => kill(&mut self.random),
-            70..78 => Fault::KillAtStart(millis(&mut self.random, 0..150)),
-            78..90 => term(&mut self.random),
+            0..62 => kill(&mut self.random),
+            62..70 => Fault::KillAtStart(millis(&mut self.random, 0..150)),
+            70..88 => term(&mut self.random),
             _ => freeze(&mut self.random),
         }
     }

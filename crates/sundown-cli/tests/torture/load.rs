@@ -34,6 +34,10 @@ impl Places {
         self.0.lock().unwrap().retain(|(known, _)| *known != replica);
     }
 
+    pub(crate) fn are_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+
     pub(crate) fn any(&self, random: &mut fastrand::Rng) -> Option<SocketAddr> {
         random.choice(self.0.lock().unwrap().iter()).map(|(_, address)| *address)
     }

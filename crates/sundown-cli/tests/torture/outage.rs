@@ -11,6 +11,7 @@ use crate::errand::stuff;
 use crate::ground::Store;
 use crate::ledger::{Trouble, now};
 use crate::processes::pause;
+use crate::service::PATIENCE;
 use crate::siege::Siege;
 use crate::trial::long_run;
 
@@ -18,6 +19,9 @@ use crate::trial::long_run;
 /// than once within a lease.
 const LOOK: Duration = Duration::from_millis(50);
 const STALL: Duration = Duration::from_millis(250);
+
+/// Whoever was to be struck just now has been.
+const SOON: Duration = Duration::from_millis(200);
 
 /// What is done to a store.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +105,13 @@ impl Siege<'_> {
         }
     }
 
+    fn wait_until(&self, is_so: impl Fn() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !is_so() && Instant::now() < end && !self.is_stopped() {
+            pause(LOOK);
+        }
+    }
+
     fn happen(&self, outage: Outage) {
         if self.is_stopped() {
             return;
@@ -108,9 +119,9 @@ impl Siege<'_> {
         let from = now();
         match (outage, &self.ground.store) {
             (Outage::Lock(time), _) => {
-                self.is_locked.store(is_long(time), Ordering::Relaxed);
+                self.is_held.store(is_long(time), Ordering::Relaxed);
                 self.ground.lock(time);
-                self.is_locked.store(false, Ordering::Relaxed);
+                self.is_held.store(false, Ordering::Relaxed);
                 let locks =
                     if is_long(time) { &self.counts.long_locks } else { &self.counts.locks };
                 locks.add();
@@ -120,10 +131,15 @@ impl Siege<'_> {
                 self.counts.outages.add();
             }
             (Outage::Fill(time), Store::SmallDisk(disk)) => {
+                // Nobody begins on a full disk, so somebody must be there to refuse.
+                self.is_held.store(true, Ordering::Relaxed);
+                self.wait(SOON);
+                self.wait_until(|| !self.places.are_empty());
                 let full = disk.fill();
                 if stuff(self) {
                     self.counts.full.add();
                 }
+                self.is_held.store(false, Ordering::Relaxed);
                 pause(time);
                 drop(full);
                 self.counts.outages.add();

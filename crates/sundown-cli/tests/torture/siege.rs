@@ -23,6 +23,8 @@ const REACH: Duration = Duration::from_secs(3);
 const LONG: Duration = Duration::from_secs(20);
 /// The exit code of those who could not begin.
 const START_ERROR: i32 = 2;
+/// Whoever could not begin tries again so much later.
+const AGAIN: Duration = Duration::from_millis(200);
 /// How often it is looked how a replica does.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -41,8 +43,9 @@ pub(crate) struct Siege<'a> {
     pub(crate) lives: AtomicUsize,
     /// Something must still be done to the store.
     pub(crate) is_store_due: AtomicBool,
-    /// The store is locked for longer than anybody waits for it.
-    pub(crate) is_locked: AtomicBool,
+    /// The store is locked for longer than anybody waits for it, or its disk is full: whoever serves is
+    /// left alone for a while, so that somebody hears what it says.
+    pub(crate) is_held: AtomicBool,
 }
 
 impl Siege<'_> {
@@ -94,6 +97,7 @@ impl Siege<'_> {
         if has_failed {
             self.counts.failed_starts.add();
             println!("torture: it did not start: {said}");
+            pause(AGAIN);
         }
         if let Some(at) = struck.filter(|_| !has_failed) {
             self.log.trouble(&Trouble::Told { life, at });
@@ -126,7 +130,7 @@ impl Siege<'_> {
         match fault {
             Fault::Kill(after) => {
                 pause(after);
-                self.outlast_the_lock(lots);
+                self.hold(lots);
                 self.kill(replica);
             }
             Fault::KillAtStart(after) => {
@@ -142,15 +146,19 @@ impl Siege<'_> {
             }
             Fault::Term { after, more, .. } => {
                 pause(after);
+                self.hold(lots);
+                // Some come while what was begun is still handed back.
+                let apart = if lots.random.bool() { 40 } else { 200 };
                 self.tell(replica, Signal::Term);
                 self.counts.terms.add();
                 for _ in 0..more {
-                    pause(Duration::from_millis(lots.random.u64(1..200)));
+                    pause(Duration::from_millis(lots.random.u64(1..apart)));
                     replica.signal(Signal::Term);
                 }
             }
             Fault::Freeze { after, time } => {
                 pause(after);
+                self.hold(lots);
                 let from = now();
                 replica.signal(Signal::Stop);
                 self.counts.freezes.add();
@@ -190,9 +198,9 @@ impl Siege<'_> {
     }
 
     /// Some live until their patience with a lock is over, and some until it is gone.
-    fn outlast_the_lock(&self, lots: &mut Lots) {
+    fn hold(&self, lots: &mut Lots) {
         let end = Instant::now() + Duration::from_millis(lots.random.u64(5500..13000));
-        while self.is_locked.load(Ordering::Relaxed) && Instant::now() < end && !self.is_stopped() {
+        while self.is_held.load(Ordering::Relaxed) && Instant::now() < end && !self.is_stopped() {
             pause(LOOK);
         }
     }

@@ -100,7 +100,7 @@ fn idle(store: &Store, counts: &Counts, evidence: &Evidence) -> Vec<&'static str
         ("a full disk", is_disk, counts.full.get()),
         ("an end at a system call", has_points, counts.points.get()),
         ("a freeze in a commit", has_points && is_file, counts.mid_commit.get()),
-        ("a cut off shutdown", is_long, counts.forced.get()),
+        ("a cut off shutdown", is_long && !is_disk, counts.forced.get()),
         ("a refused write", is_long, counts.refused.get()),
         ("a store that does not answer", is_long, counts.unavailable.get()),
         ("a batch", is_long, counts.batches.get()),
@@ -145,7 +145,7 @@ fn run(ground: &Ground, seed: u64, kills: usize, counts: &Counts, points: &[Poin
         stop: AtomicBool::new(false),
         lives: AtomicUsize::new(0),
         is_store_due: AtomicBool::new(true),
-        is_locked: AtomicBool::new(false),
+        is_held: AtomicBool::new(false),
     };
     let waiting = AtomicUsize::new(0);
     let load = Load { places: &places, ledger: &ledger, counts, stop: &stop, waiting, seed };
