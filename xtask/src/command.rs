@@ -16,6 +16,7 @@ usage: cargo xtask COMMAND
   cargo xtask bench [AREA [--json]]  a comparison with peers in one run; without AREA, lists them
   cargo xtask torture tasks [--trials N] [--seed S]
                                      the task service under N kill -9 and every other sudden end
+  cargo xtask torture judge DIR      the evidence that a failed run has kept, judged again
   cargo xtask deploy [OVERLAY] [--context NAME] [--image REF] [--yes]
                                      checks, builds the image, applies, and waits until it serves
   cargo xtask deploy check           whether the manifests add up; needs no cluster
@@ -45,6 +46,11 @@ pub(crate) enum Command {
     },
     /// The task service under every sudden end.
     Torture(Torture),
+    /// What a torture that failed has kept, judged again.
+    Judge {
+        /// Where it is.
+        folder: String,
+    },
     /// From the sources to pods that serve.
     Deploy(Deploy),
     /// Restarts and evictions under load, in a cluster.
@@ -102,7 +108,10 @@ impl Command {
                 Self::Bench { area: Some((*area).to_owned()), json: false }
             }
             ["torture", "tasks", rest @ ..] => Self::Torture(Torture::parse(rest)?),
-            ["torture", ..] => bail!("torture: what? (`cargo xtask torture tasks`)"),
+            ["torture", "judge", folder] => Self::Judge { folder: (*folder).to_owned() },
+            ["torture", ..] => {
+                bail!("torture: what? (`cargo xtask torture tasks`, or `judge DIR`)")
+            }
             ["deploy", rest @ ..] => Self::Deploy(Deploy::parse(rest)?),
             ["e2e", "kubernetes", flags @ ..] => Self::EndToEnd(Target::parse("e2e", flags)?),
             ["e2e", ..] => bail!("e2e: where? (`cargo xtask e2e kubernetes`)"),
@@ -124,6 +133,7 @@ impl fmt::Display for Command {
             Self::Test { .. } => "test",
             Self::Bench { .. } => "bench",
             Self::Torture(_) => "torture tasks",
+            Self::Judge { .. } => "torture judge",
             Self::Deploy(_) => "deploy",
             Self::EndToEnd(_) => "e2e kubernetes",
             Self::Tidy => "tidy",
@@ -155,6 +165,8 @@ mod tests {
         assert_eq!(parse("torture tasks").unwrap(), torture(None, None));
         let told = parse("torture tasks --seed 3 --trials 20").unwrap();
         assert_eq!(told, torture(Some(20), Some(3)));
+        let judge = Command::Judge { folder: "/tmp/kept".to_owned() };
+        assert_eq!(parse("torture judge /tmp/kept").unwrap(), judge);
         assert_eq!(parse("deploy check").unwrap(), Command::Deploy(Deploy::Check));
         assert_eq!(parse("deploy render").unwrap(), Command::Deploy(Deploy::Render));
         let target = |overlay| Target::parse(overlay, &["--yes"]).unwrap();

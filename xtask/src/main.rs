@@ -41,6 +41,7 @@ fn run(command: &Command, root: &Path) -> anyhow::Result<()> {
         Command::Test { full } => test::run(root, *full),
         Command::Bench { area, json } => bench::run(root, area.as_deref(), *json),
         Command::Torture(torture) => torture::run(torture),
+        Command::Judge { folder } => torture::judge(folder),
         Command::Deploy(wanted) => deploy::run(root, wanted),
         Command::EndToEnd(target) => e2e::run(root, target),
         Command::Tidy => tidy::run(root),

@@ -27,7 +27,9 @@ impl fmt::Display for Counter {
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) kills: Counter,
-    /// Of these, how many at an enumerated system call.
+    /// How many processes of commands were there just before.
+    pub(crate) alive: Counter,
+    /// How many kills and freezes at an enumerated system call.
     pub(crate) points: Counter,
     pub(crate) terms: Counter,
     /// Ends that the cap brought about, and not the plan.
@@ -39,11 +41,23 @@ pub(crate) struct Counts {
     pub(crate) failed_starts: Counter,
     /// Times the store was away: a server restarted, a disk full.
     pub(crate) outages: Counter,
+    /// Of these, how many in which a write was refused because there was no room.
+    pub(crate) full: Counter,
     /// Times a stranger held the lock of the database.
     pub(crate) locks: Counter,
+    /// The same, for longer than anybody waits.
+    pub(crate) long_locks: Counter,
+    /// Times a client was told that the store does not answer.
+    pub(crate) unavailable: Counter,
+    /// Times the machine itself halted.
+    pub(crate) stalls: Counter,
     pub(crate) acks: Counter,
     /// Asked again, with the same key.
     pub(crate) again: Counter,
+    pub(crate) batches: Counter,
+    pub(crate) cancelled: Counter,
+    /// Tasks for later.
+    pub(crate) later: Counter,
     /// Writes of superseded attempts that the service itself reports as refused.
     pub(crate) refused: Counter,
 }
@@ -52,19 +66,29 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} kill -9 ({} at system calls), {} SIGTERM ({} cut off), {} frozen ({} in a commit), \
-             {} outages, {} locks, {} failed starts; {} acknowledged, {} asked again, {} refused writes",
+            "{} kill -9 ({} commands alive), {} SIGTERM ({} cut off), {} frozen ({} in a commit), \
+             {} at system calls, {} outages ({} full), {} locks and {} long ones ({} times \
+             unavailable), {} stalls, {} failed starts; {} acknowledged, {} asked again, {} batches, \
+             {} cancelled, {} for later, {} refused writes",
             self.kills,
-            self.points,
+            self.alive,
             self.terms,
             self.forced,
             self.freezes,
             self.mid_commit,
+            self.points,
             self.outages,
+            self.full,
             self.locks,
+            self.long_locks,
+            self.unavailable,
+            self.stalls,
             self.failed_starts,
             self.acks,
             self.again,
+            self.batches,
+            self.cancelled,
+            self.later,
             self.refused,
         )
     }

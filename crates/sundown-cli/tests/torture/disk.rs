@@ -4,9 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use crate::processes::pause;
 use crate::service::Scratch;
 
 /// Room for the database and its journal, and quickly filled.
@@ -44,16 +42,24 @@ impl Disk {
         self.place.as_ref().unwrap().path(name)
     }
 
-    /// Not one byte more fits for so long.
-    pub(crate) fn fill(&self, time: Duration) {
+    /// Not one byte more fits until this is dropped.
+    pub(crate) fn fill(&self) -> Full {
         let path = PathBuf::from(self.path("filler"));
         let mut filler = File::create(&path).unwrap();
         for size in [64 << 10, 4096] {
             let piece = vec![b'.'; size];
             while filler.write_all(&piece).is_ok() {}
         }
-        pause(time);
-        fs::remove_file(path).unwrap();
+        Full(path)
+    }
+}
+
+/// A disk without room.
+pub(crate) struct Full(PathBuf);
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).unwrap();
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sundown_drill::process::Signal;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::ground::Ground;
 use crate::http::{Client, get, request};
@@ -21,6 +21,8 @@ use crate::trial::{long_run, seed};
 const TASKS: usize = 10;
 /// Closing a file may wait for a busy disk.
 const CAP: Duration = Duration::from_secs(10);
+/// Within so long every follower has heard everything.
+const HEARD: Duration = Duration::from_secs(180);
 /// From one restart to the next.
 const CALM: Duration = Duration::from_millis(500);
 
@@ -137,7 +139,9 @@ async fn check(ground: Ground, clients: usize, restarts: usize) {
         spawn_blocking(move || restart(&ground, &places, restarts, replicas))
     };
     let last = restarting.await.unwrap();
-    let followed = following.join_all().await;
+    let followed = timeout(HEARD, following.join_all()).await;
+    let followed =
+        followed.unwrap_or_else(|_| panic!("seed {seed}: a follower never heard the end"));
     let address = places.any(&mut random).unwrap();
     let (mut events, mut attempts) = (0, 0);
     let connections: usize = followed.iter().map(|followed| followed.connections).sum();

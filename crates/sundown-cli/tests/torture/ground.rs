@@ -10,8 +10,9 @@ use rusqlite::Connection;
 use sundown_drill::postgres::{Fsync, Server};
 
 use crate::disk::Disk;
+use crate::evidence::{Folder, LEDGER, RECORD, SIEGE};
 use crate::processes::{MARK, pause};
-use crate::service::{PATIENCE, Scratch};
+use crate::service::PATIENCE;
 
 /// Where tasks are kept.
 pub(crate) enum Store {
@@ -36,15 +37,22 @@ impl fmt::Display for Store {
 /// What all replicas of a trial share.
 pub(crate) struct Ground {
     pub(crate) store: Store,
-    pub(crate) scratch: Scratch,
+    pub(crate) folder: Folder,
     database: String,
 }
 
+/// How many steps a slow command has.
+pub(crate) const STEPS: u64 = 5;
+
 /// A few lines of shell. What a line says is written in one piece, behind everything before it.
-const WRITE: &str =
-    r#"say() { echo "$1 $TASK_ID $TASK_ATTEMPT $$ $(date +%s%N)" >> "$RECORD"; }; say start"#;
+const WRITE: &str = r#"say() { echo "$1 $TASK_ID $TASK_ATTEMPT $(date +%s%N) $SUNDOWN_TORTURE ${TASK_CHECKPOINT:-0}" >> "$RECORD"; }; say start"#;
 const FINISH: &str = r#"echo "by $TASK_ATTEMPT"; say finish"#;
-const STEPS: &str = r#"i=${TASK_CHECKPOINT:-0}; while [ "$i" -lt 5 ]; do i=$((i+1)); sleep 0.04; echo "step $i"; echo "checkpoint: $i"; done"#;
+const STEP_BY_STEP: &str = r#"i=${TASK_CHECKPOINT:-0}; while [ "$i" -lt "$STEPS" ]; do i=$((i+1)); sleep 0.04; echo "step $i"; echo "checkpoint: $i"; done"#;
+/// It fails when it is run for the first time, and never again.
+const FAIL_ONCE: &str = r#"if [ ! -e "$RECORD.failed.$TASK_ID" ]; then : > "$RECORD.failed.$TASK_ID"; say fail; echo "not yet" >&2; exit 3; fi"#;
+/// It does not end by itself for minutes, does not listen, and has a child that leaves its session. The
+/// third time it is quick; and so it is when the siege is over.
+const STAY: &str = r#"trap "" TERM; if [ "$TASK_ATTEMPT" -lt 3 ]; then setsid sleep 300 > /dev/null 2>&1 & i=0; while [ ! -e "$RECORD.over" ] && [ "$i" -lt 1500 ]; do sleep 0.2; i=$((i+1)); done; fi"#;
 
 impl Ground {
     pub(crate) fn file() -> Self {
@@ -61,21 +69,30 @@ impl Ground {
     }
 
     fn on(store: Store) -> Self {
-        let scratch = Scratch::new();
+        let folder = Folder::new();
         let database = match &store {
-            Store::File => scratch.path("tasks.db"),
+            Store::File => folder.path("tasks.db"),
             Store::SmallDisk(disk) => disk.path("tasks.db"),
             Store::Server(server) => server.url_of(&server.create_database().unwrap()),
         };
-        Ground { store, scratch, database }
+        Ground { store, folder, database }
     }
 
     pub(crate) fn ledger(&self) -> PathBuf {
-        self.scratch.0.join("ledger")
+        self.folder.0.join(LEDGER)
     }
 
-    pub(crate) fn record(&self) -> PathBuf {
-        self.scratch.0.join("record")
+    pub(crate) fn siege(&self) -> PathBuf {
+        self.folder.0.join(SIEGE)
+    }
+
+    fn record(&self) -> PathBuf {
+        self.folder.0.join(RECORD)
+    }
+
+    /// From now on commands that stay may end.
+    pub(crate) fn is_over(&self) {
+        fs::write(self.record().with_extension("over"), "").unwrap();
     }
 
     /// Runs SQL in the database, as a stranger to the service.
@@ -117,20 +134,32 @@ impl Ground {
     /// The configuration of one life of one replica; its commands carry this mark.
     pub(crate) fn configuration(&self, mark: &str) -> PathBuf {
         let record = self.record();
-        let environment =
-            format!("environment = {{ RECORD = {:?}, {MARK} = {mark:?} }}", record.display());
-        let quick = format!("{WRITE}; {FINISH}");
-        let slow = format!("{WRITE}; {STEPS}; {FINISH}");
+        let environment = format!(
+            "environment = {{ RECORD = {:?}, STEPS = \"{STEPS}\", {MARK} = {mark:?} }}",
+            record.display()
+        );
+        let command = |name: &str, body: &str, more: &str| {
+            let parts = [WRITE, body, FINISH].into_iter().filter(|part| !part.is_empty());
+            let script = parts.collect::<Vec<_>>().join("; ");
+            format!(
+                "[commands.{name}]\nrun = [\"/bin/sh\", \"-c\", '''{script}''']\n\
+                 grace = \"200ms\"\n{more}{environment}\n"
+            )
+        };
+        let commands = [
+            command("quick", "", ""),
+            command("slow", STEP_BY_STEP, "lines = true\n"),
+            command("flaky", FAIL_ONCE, ""),
+            command("stubborn", STAY, ""),
+        ];
         let text = format!(
             "[tasks]\nlease = \"1s\"\nconcurrency = 6\nstore = {:?}\n\
-             [temp]\ndirectory = {:?}\n\
-             [commands.quick]\nrun = [\"/bin/sh\", \"-c\", '''{quick}''']\n{environment}\n\
-             [commands.slow]\nrun = [\"/bin/sh\", \"-c\", '''{slow}''']\nlines = true\n\
-             grace = \"200ms\"\n{environment}\n",
+             [temp]\ndirectory = {:?}\n{}",
             self.database,
-            self.scratch.path("tmp"),
+            self.folder.path("tmp"),
+            commands.concat(),
         );
-        let path = self.scratch.0.join(format!("{mark}.toml"));
+        let path = self.folder.0.join(format!("{mark}.toml"));
         fs::write(&path, text).unwrap();
         path
     }

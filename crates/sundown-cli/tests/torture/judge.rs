@@ -1,66 +1,59 @@
 //! The judge: a pure function from the records to what was lost, doubled or left behind.
 
+mod attempts;
 mod events;
+mod excuses;
+mod fates;
 #[cfg(test)]
 mod planted;
-mod runs;
+#[cfg(test)]
+mod planted_wishes;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
 
-use serde_json::Value;
-use sundown_tasks::{Entry, State};
-
-use crate::ledger::{Ack, Done, Run};
-
-/// Everything that is known at the end, all of it from outside.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Evidence {
-    pub(crate) acks: Vec<Ack>,
-    pub(crate) done: Vec<Done>,
-    pub(crate) runs: Vec<Run>,
-    pub(crate) tasks: Vec<Entry>,
-    pub(crate) events: BTreeMap<i64, Vec<Told>>,
-    /// Commands that were there when the service that ran them was not.
-    pub(crate) orphans: Vec<u32>,
-}
-
-/// An event as a client hears it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Told {
-    pub(crate) seq: u64,
-    pub(crate) name: String,
-    pub(crate) at: Duration,
-    pub(crate) attempt: u32,
-    pub(crate) data: Value,
-}
+use self::excuses::Excuses;
+use crate::evidence::{Evidence, Task, Told};
+use crate::ledger::{Promise, Run, Trouble};
 
 /// What must not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Crime {
     /// It was acknowledged, and it is not there, or was never finished.
     Lost,
-    /// It was begun again after its completion was committed, or an attempt was begun twice.
+    /// It was begun again after its completion was committed, or before the attempt before was over.
     Rerun,
     /// An attempt that another one had superseded could still write.
     Superseded,
+    /// A command outlived the service that ran it.
+    Orphan,
     /// One key, two tasks.
     Doubled,
     /// An interruption counted as a failure.
     Burned,
-    /// A command outlived the service that ran it.
-    Orphan,
+    /// Two attempts worked at the same time, and nothing was wrong that would explain it.
+    Abreast,
+    /// Of what was handed in together only a part is there.
+    Torn,
+    /// It went on although its end was promised.
+    Unwanted,
+    /// It began before its time.
+    Early,
 }
 
 impl Crime {
-    pub(crate) const ALL: [Crime; 6] = [
+    pub(crate) const ALL: [Crime; 10] = [
         Crime::Lost,
         Crime::Rerun,
         Crime::Superseded,
         Crime::Orphan,
         Crime::Doubled,
         Crime::Burned,
+        Crime::Abreast,
+        Crime::Torn,
+        Crime::Unwanted,
+        Crime::Early,
     ];
 }
 
@@ -85,81 +78,128 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything that must not be.
+/// All that is known of one task.
+struct Case<'a> {
+    task: &'a Task,
+    /// Nothing if its stream never came to its end.
+    events: Option<&'a [Told]>,
+    runs: Vec<&'a Run>,
+    promises: Vec<&'a Promise>,
+}
+
+impl Case<'_> {
+    fn events(&self) -> &[Told] {
+        self.events.unwrap_or_default()
+    }
+
+    fn finding(&self, crime: Crime, why: impl Into<String>) -> Finding {
+        Finding::new(crime, self.task.id, why)
+    }
+}
+
+/// Everything that must not be; each crime once for each task.
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Finding> {
-    let mut findings = lost(evidence);
+    let excuses = Excuses::of(&evidence.troubles);
+    let mut findings = missing(evidence);
     findings.extend(doubled(evidence));
-    findings.extend(burned(evidence));
-    findings.extend(runs::rerun(evidence));
-    findings.extend(events::superseded(evidence));
-    findings.extend(evidence.orphans.iter().map(|process| {
-        Finding::new(Crime::Orphan, i64::from(*process), "its service is gone, and it is there")
+    findings.extend(wishes::torn(evidence));
+    for case in &cases(evidence) {
+        findings.extend(fates::lost(case));
+        findings.extend(fates::burned(case));
+        findings.extend(events::found(case));
+        findings.extend(attempts::found(case, &excuses));
+        findings.extend(wishes::found(case));
+    }
+    findings.extend(evidence.troubles.iter().filter_map(|trouble| match trouble {
+        Trouble::Orphan { process } => {
+            let why = "its service is gone, and it is there";
+            Some(Finding::new(Crime::Orphan, i64::from(*process), why))
+        }
+        Trouble::Told { .. }
+        | Trouble::Ended { .. }
+        | Trouble::Frozen { .. }
+        | Trouble::Store { .. } => None,
     }));
+    let mut known = BTreeSet::new();
+    findings.retain(|finding| known.insert((finding.crime, finding.of)));
     findings
 }
 
-fn lost(evidence: &Evidence) -> Vec<Finding> {
-    let tasks: BTreeMap<i64, &Entry> =
-        evidence.tasks.iter().map(|task| (task.id.0, task)).collect();
-    let mut findings = Vec::new();
-    let promised: BTreeSet<(i64, &str)> =
-        evidence.acks.iter().map(|ack| (ack.task, ack.key.as_str())).collect();
-    for (task, key) in promised {
-        match tasks.get(&task) {
-            None => findings.push(Finding::new(Crime::Lost, task, "acknowledged, and not there")),
-            Some(entry) if entry.key.as_deref() != Some(key) => {
-                let why = format!("acknowledged as {key}, and it is {:?}", entry.key);
-                findings.push(Finding::new(Crime::Lost, task, why));
+fn cases(evidence: &Evidence) -> Vec<Case<'_>> {
+    let mut runs: BTreeMap<i64, Vec<&Run>> = BTreeMap::new();
+    for run in &evidence.runs {
+        runs.entry(run.task).or_default().push(run);
+    }
+    let (mut by_task, mut by_key) = (BTreeMap::new(), BTreeMap::new());
+    for promise in &evidence.promises {
+        match promise {
+            Promise::Done { task, .. }
+            | Promise::Wish { task }
+            | Promise::Cancelled { task, .. }
+            | Promise::Stopping { task, .. } => {
+                by_task.entry(*task).or_insert_with(Vec::new).push(promise);
             }
-            Some(_) => {}
+            Promise::Later { key, .. } => {
+                by_key.entry(key.as_str()).or_insert_with(Vec::new).push(promise);
+            }
+            Promise::Ack { .. } | Promise::Batch { .. } => {}
         }
     }
-    // What was taken in and never acknowledged is owed all the same.
-    for entry in &evidence.tasks {
-        let task = entry.id.0;
-        if entry.state != State::Succeeded || entry.output.is_none() || entry.ended_at.is_none() {
-            let why = format!("it is {} ({:?})", entry.state.name(), entry.error);
-            findings.push(Finding::new(Crime::Lost, task, why));
-        } else if entry.kind == "command" && !runs::was_finished(evidence, entry) {
-            let why = format!("succeeded, and attempt {} never came to its end", entry.attempt);
-            findings.push(Finding::new(Crime::Lost, task, why));
-        }
+    let case = |task: &'_ Task| {
+        let key = task.key.as_deref().unwrap_or_default();
+        let mut promises = by_task.get(&task.id).cloned().unwrap_or_default();
+        promises.extend(by_key.get(key).into_iter().flatten());
+        (runs.get(&task.id).cloned().unwrap_or_default(), promises)
+    };
+    let tasks = evidence.tasks.iter();
+    tasks
+        .map(|task| {
+            let (runs, promises) = case(task);
+            let events = evidence.events.get(&task.id).map(Vec::as_slice);
+            Case { task, events, runs, promises }
+        })
+        .collect()
+}
+
+/// What was promised, or ran, and is not there.
+fn missing(evidence: &Evidence) -> Vec<Finding> {
+    let tasks: BTreeMap<i64, &Task> = evidence.tasks.iter().map(|task| (task.id, task)).collect();
+    let mut findings = Vec::new();
+    for promise in &evidence.promises {
+        let Promise::Ack { task, key } = promise else { continue };
+        let why = match tasks.get(task) {
+            None => "acknowledged, and not there".to_owned(),
+            Some(entry) if entry.key.as_ref() != Some(key) => {
+                format!("acknowledged as {key}, and it is {:?}", entry.key)
+            }
+            Some(_) => continue,
+        };
+        findings.push(Finding::new(Crime::Lost, *task, why));
     }
+    let stray = evidence.runs.iter().filter(|run| !tasks.contains_key(&run.task));
+    findings
+        .extend(stray.map(|run| Finding::new(Crime::Lost, run.task, "it ran, and is not there")));
     findings
 }
 
 fn doubled(evidence: &Evidence) -> Vec<Finding> {
     let mut first: BTreeMap<&str, i64> = BTreeMap::new();
-    let acked = evidence.acks.iter().map(|ack| (ack.key.as_str(), ack.task));
-    let kept = evidence.tasks.iter().filter_map(|task| Some((task.key.as_deref()?, task.id.0)));
+    let acked = evidence.promises.iter().filter_map(|promise| match promise {
+        Promise::Ack { task, key } => Some((key.as_str(), *task)),
+        Promise::Done { .. }
+        | Promise::Batch { .. }
+        | Promise::Later { .. }
+        | Promise::Wish { .. }
+        | Promise::Cancelled { .. }
+        | Promise::Stopping { .. } => None,
+    });
+    let kept = evidence.tasks.iter().filter_map(|task| Some((task.key.as_deref()?, task.id)));
     let mut findings = Vec::new();
     for (key, task) in acked.chain(kept) {
         let known = *first.entry(key).or_insert(task);
         if known != task {
             let why = format!("the key {key} belongs to task {known} as well");
             findings.push(Finding::new(Crime::Doubled, task, why));
-        }
-    }
-    findings.sort_by_key(|finding| finding.of);
-    findings.dedup_by_key(|finding| finding.of);
-    findings
-}
-
-/// No command and no count of a trial fails by itself.
-fn burned(evidence: &Evidence) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for entry in &evidence.tasks {
-        let events = evidence.events.get(&entry.id.0).map_or(&[][..], Vec::as_slice);
-        let told = |name| events.iter().filter(|event| event.name == name).count();
-        if entry.failures > 0 || told("failed") > 0 {
-            let failed = events.iter().find(|event| event.name == "failed");
-            let why = format!("{} failures: {:?}", entry.failures, failed.map(|event| &event.data));
-            findings.push(Finding::new(Crime::Burned, entry.id.0, why));
-        }
-        let interrupted = told("interrupted");
-        if interrupted != entry.interruptions as usize {
-            let why = format!("{} interruptions, {interrupted} told", entry.interruptions);
-            findings.push(Finding::new(Crime::Burned, entry.id.0, why));
         }
     }
     findings

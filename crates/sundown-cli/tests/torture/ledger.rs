@@ -1,23 +1,35 @@
-//! The records outside the store: what clients were told, and what commands did.
+//! The records outside the store: what clients asked for and were told, what commands did, and what
+//! was done to replicas and stores.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A task that somebody was promised.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Ack {
-    pub(crate) task: i64,
-    pub(crate) key: String,
-}
+/// How long a signal may be on its way to whom it is meant for, on a busy machine; and how long those
+/// who come back from trouble may need to see what became of their attempts.
+pub(crate) const SLACK: Duration = Duration::from_secs(3);
 
-/// A task that somebody was told is done, with the time since 1970.
+/// What a client asked for or was told, with the time since 1970.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Done {
-    pub(crate) task: i64,
-    pub(crate) at: Duration,
+pub(crate) enum Promise {
+    /// This task is kept, under this key.
+    Ack { task: i64, key: String },
+    /// It is over, or was when its end was asked for.
+    Done { task: i64, at: Duration },
+    /// These are asked for in one step.
+    Batch { keys: Vec<String> },
+    /// It is asked for, and may not begin before this time.
+    Later { key: String, not_before: Duration },
+    /// Its end is asked for.
+    Wish { task: i64 },
+    /// It waited, and is cancelled.
+    Cancelled { task: i64, at: Duration },
+    /// It runs, and is told to stop.
+    Stopping { task: i64, at: Duration },
 }
 
 /// A line that a command wrote.
@@ -26,18 +38,38 @@ pub(crate) struct Run {
     pub(crate) step: Step,
     pub(crate) task: i64,
     pub(crate) attempt: u32,
-    pub(crate) process: u32,
     pub(crate) at: Duration,
+    /// The life of the replica that ran it.
+    pub(crate) life: String,
+    /// How far an attempt before it had come, as it was told.
+    pub(crate) checkpoint: u64,
 }
 
 /// How far a command was when it wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Start,
+    /// It is about to fail, as it was meant to.
+    Fail,
     Finish,
 }
 
-/// The file of those who ask.
+/// Something that was done to a replica or to a store.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Trouble {
+    /// It is told to end, or is about to be killed.
+    Told { life: String, at: Duration },
+    /// It is gone.
+    Ended { life: String, at: Duration },
+    /// It could do nothing at all.
+    Frozen { life: String, from: Duration, to: Duration },
+    /// Nobody could use the store, or it answered only after long.
+    Store { from: Duration, to: Duration },
+    /// A command was there when the service that ran it was not.
+    Orphan { process: u32 },
+}
+
+/// A file to which everybody adds lines.
 #[derive(Debug)]
 pub(crate) struct Ledger(Mutex<File>);
 
@@ -47,16 +79,48 @@ impl Ledger {
         Ledger(Mutex::new(file))
     }
 
-    pub(crate) fn ack(&self, task: i64, key: &str) {
-        self.write(&format!("ack {task} {key} {}\n", now().as_nanos()));
+    pub(crate) fn promise(&self, promise: &Promise) {
+        self.write(promise);
     }
 
-    pub(crate) fn done(&self, task: i64) {
-        self.write(&format!("done {task} {}\n", now().as_nanos()));
+    pub(crate) fn trouble(&self, trouble: &Trouble) {
+        self.write(trouble);
     }
 
-    fn write(&self, line: &str) {
-        self.0.lock().unwrap().write_all(line.as_bytes()).unwrap();
+    fn write(&self, line: &dyn fmt::Display) {
+        self.0.lock().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Promise::Ack { task, key } => write!(f, "ack {task} {key}"),
+            Promise::Done { task, at } => write!(f, "done {task} {}", at.as_nanos()),
+            Promise::Batch { keys } => write!(f, "batch {}", keys.join(",")),
+            Promise::Later { key, not_before } => {
+                write!(f, "later {key} {}", not_before.as_nanos())
+            }
+            Promise::Wish { task } => write!(f, "wish {task}"),
+            Promise::Cancelled { task, at } => write!(f, "cancelled {task} {}", at.as_nanos()),
+            Promise::Stopping { task, at } => write!(f, "stopping {task} {}", at.as_nanos()),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Told { life, at } => write!(f, "told {life} {}", at.as_nanos()),
+            Trouble::Ended { life, at } => write!(f, "ended {life} {}", at.as_nanos()),
+            Trouble::Frozen { life, from, to } => {
+                write!(f, "frozen {life} {} {}", from.as_nanos(), to.as_nanos())
+            }
+            Trouble::Store { from, to } => {
+                write!(f, "store {} {}", from.as_nanos(), to.as_nanos())
+            }
+            Trouble::Orphan { process } => write!(f, "orphan {process}"),
+        }
     }
 }
 
@@ -67,47 +131,75 @@ pub(crate) fn now() -> Duration {
 }
 
 /// What the file of those who ask says.
-pub(crate) fn promises(path: &Path) -> (Vec<Ack>, Vec<Done>) {
-    let (mut acks, mut done) = (Vec::new(), Vec::new());
-    for line in fs::read_to_string(path).unwrap().lines() {
-        match line.split(' ').collect::<Vec<_>>().as_slice() {
-            ["ack", task, key, _at] => {
-                acks.push(Ack { task: task.parse().unwrap(), key: (*key).to_owned() });
+pub(crate) fn promises(path: &Path) -> Vec<Promise> {
+    lines(path, |words| {
+        Some(match *words {
+            ["ack", task, key] => Promise::Ack { task: read(task)?, key: key.to_owned() },
+            ["done", task, at] => Promise::Done { task: read(task)?, at: nanos(at)? },
+            ["batch", keys] => {
+                Promise::Batch { keys: keys.split(',').map(str::to_owned).collect() }
             }
-            ["done", task, at] => {
-                done.push(Done { task: task.parse().unwrap(), at: nanos(at) });
-            }
-            other => panic!("no line of the ledger: {other:?}"),
-        }
-    }
-    (acks, done)
+            ["later", key, at] => Promise::Later { key: key.to_owned(), not_before: nanos(at)? },
+            ["wish", task] => Promise::Wish { task: read(task)? },
+            ["cancelled", task, at] => Promise::Cancelled { task: read(task)?, at: nanos(at)? },
+            ["stopping", task, at] => Promise::Stopping { task: read(task)?, at: nanos(at)? },
+            _ => return None,
+        })
+    })
 }
 
-/// What the file of the commands says. A command that never ran wrote none.
+/// What the file of the siege says.
+pub(crate) fn troubles(path: &Path) -> Vec<Trouble> {
+    lines(path, |words| {
+        let life = |life: &str| life.to_owned();
+        Some(match *words {
+            ["told", name, at] => Trouble::Told { life: life(name), at: nanos(at)? },
+            ["ended", name, at] => Trouble::Ended { life: life(name), at: nanos(at)? },
+            ["frozen", name, from, to] => {
+                Trouble::Frozen { life: life(name), from: nanos(from)?, to: nanos(to)? }
+            }
+            ["store", from, to] => Trouble::Store { from: nanos(from)?, to: nanos(to)? },
+            ["orphan", process] => Trouble::Orphan { process: read(process)? },
+            _ => return None,
+        })
+    })
+}
+
+/// What the file of the commands says.
 pub(crate) fn runs(path: &Path) -> Vec<Run> {
+    lines(path, |words| {
+        let [step, task, attempt, at, life, checkpoint] = *words else { return None };
+        let step = match step {
+            "start" => Step::Start,
+            "fail" => Step::Fail,
+            "finish" => Step::Finish,
+            _ => return None,
+        };
+        Some(Run {
+            step,
+            task: read(task)?,
+            attempt: read(attempt)?,
+            at: nanos(at)?,
+            life: life.to_owned(),
+            checkpoint: read(checkpoint)?,
+        })
+    })
+}
+
+/// Whoever had nothing to say made no file.
+fn lines<T>(path: &Path, read: impl Fn(&[&str]) -> Option<T>) -> Vec<T> {
     let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines()
-        .map(|line| run(line).unwrap_or_else(|| panic!("no line of a run: {line}")))
-        .collect()
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        read(&words).unwrap_or_else(|| panic!("no line of {}: {line}", path.display()))
+    };
+    text.lines().map(line).collect()
 }
 
-fn run(line: &str) -> Option<Run> {
-    let mut words = line.split(' ');
-    let step = match words.next()? {
-        "start" => Step::Start,
-        "finish" => Step::Finish,
-        _ => return None,
-    };
-    let run = Run {
-        step,
-        task: words.next()?.parse().ok()?,
-        attempt: words.next()?.parse().ok()?,
-        process: words.next()?.parse().ok()?,
-        at: nanos(words.next()?),
-    };
-    words.next().is_none().then_some(run)
+fn read<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
 }
 
-fn nanos(text: &str) -> Duration {
-    Duration::from_nanos(text.parse().unwrap())
+fn nanos(text: &str) -> Option<Duration> {
+    text.parse().ok().map(Duration::from_nanos)
 }

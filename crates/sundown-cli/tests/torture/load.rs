@@ -6,14 +6,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::count::Counts;
-use crate::http::{Answer, get, request};
-use crate::ledger::Ledger;
+use crate::errand::command;
+use crate::http::get;
+use crate::ledger::{Ledger, Promise, now};
 
-/// A frozen replica answers nobody; whoever waits longer than this asks another.
+/// A frozen replica answers nobody; whoever looks for longer than this looks elsewhere.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How many may wait before clients hold back.
 const ENOUGH: usize = 60;
@@ -31,6 +32,10 @@ impl Places {
 
     pub(crate) fn leave(&self, replica: usize) {
         self.0.lock().unwrap().retain(|(known, _)| *known != replica);
+    }
+
+    pub(crate) fn are_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
     }
 
     pub(crate) fn any(&self, random: &mut fastrand::Rng) -> Option<SocketAddr> {
@@ -56,25 +61,22 @@ impl Load<'_> {
         tokio::join!(self.client(0), self.client(1), self.client(2), self.client(3), self.watch(),);
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
     async fn client(&self, client: usize) {
         let mut random = fastrand::Rng::with_seed(self.seed + client as u64);
         let mut number = 0;
+        // Somebody is at work from the beginning whom only the end of a replica interrupts.
+        let first = format!("{:x}-{client}", self.seed);
+        self.submit(&mut random, &first, &command("stubborn")).await;
         while !self.is_stopped() {
             let key = format!("{:x}-{client}-{number}", self.seed);
             number += 1;
-            let body = task(&mut random).to_string();
-            if !self.submit(&mut random, &key, &body).await {
+            if !self.errand(&mut random, &key).await {
                 return;
             }
-            // An answer may be lost on the way: asking again is no other task.
-            if random.u32(0..10) == 0 {
-                self.submit(&mut random, &key, &body).await;
-            }
-            self.counts.acks.add();
             while !self.is_stopped() && self.waiting.load(Ordering::Relaxed) > ENOUGH {
                 sleep(Duration::from_millis(50)).await;
             }
@@ -82,43 +84,17 @@ impl Load<'_> {
         }
     }
 
-    /// Asks one replica after the other until one answers, or nobody wants it any more.
-    async fn submit(&self, random: &mut fastrand::Rng, key: &str, body: &str) -> bool {
-        let headers = format!("Content-Type: application/json\r\nIdempotency-Key: {key}\r\n");
-        while !self.is_stopped() {
-            let Some(address) = self.places.any(random) else {
-                sleep(Duration::from_millis(5)).await;
-                continue;
-            };
-            let asked = timeout(ANSWER, request(address, "POST /tasks", &headers, body)).await;
-            match asked {
-                Ok(Ok(Answer { status: 200 | 201, body, .. })) => {
-                    let answer: Value = serde_json::from_slice(&body).unwrap();
-                    self.ledger.ack(id(&answer), key);
-                    return true;
-                }
-                Ok(Ok(answer)) => {
-                    assert_eq!(answer.status, 503, "{}", answer.text());
-                    sleep(Duration::from_millis(20)).await;
-                }
-                Ok(Err(_)) | Err(_) => sleep(Duration::from_millis(2)).await,
-            }
-            self.counts.again.add();
-        }
-        false
-    }
-
     /// Looks what is done, writes down when it heard so, and sees how many wait.
     async fn watch(&self) {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let mut known = BTreeSet::new();
         while !self.is_stopped() {
-            sleep(Duration::from_millis(200)).await;
+            sleep(Duration::from_millis(100)).await;
             let Some(address) = self.places.any(&mut random) else { continue };
             if let Some(done) = listed(address, "succeeded").await {
                 for task in done {
                     if known.insert(task) {
-                        self.ledger.done(task);
+                        self.ledger.promise(&Promise::Done { task, at: now() });
                     }
                 }
             }
@@ -135,15 +111,6 @@ async fn listed(address: SocketAddr, state: &str) -> Option<Vec<i64>> {
     let answer = timeout(ANSWER, get(address, &path)).await.ok()?.ok()?;
     let answer: Value = (answer.status == 200).then(|| answer.text().parse().unwrap())?;
     Some(answer["tasks"].as_array().unwrap().iter().map(id).collect())
-}
-
-/// Most are quick; some take several steps, in a process of their own or in the service itself.
-fn task(random: &mut fastrand::Rng) -> Value {
-    match random.u32(0..10) {
-        0..6 => json!({ "kind": "command", "input": { "command": "quick" } }),
-        6..8 => json!({ "kind": "command", "input": { "command": "slow" } }),
-        _ => json!({ "kind": "count", "input": { "to": random.u32(2..12), "pause_ms": 25 } }),
-    }
 }
 
 pub(crate) fn id(task: &Value) -> i64 {

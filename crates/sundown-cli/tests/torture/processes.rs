@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// How long a command may outlive a service that was killed: the kernel tells its shim at once.
-const MOMENT: Duration = Duration::from_secs(3);
+/// How long a command may outlive a service that was killed: the kernel tells its shim at once. Those
+/// that matter would stay for minutes.
+const MOMENT: Duration = Duration::from_secs(5);
 
 /// The variable that holds the mark.
 pub(crate) const MARK: &str = "SUNDOWN_TORTURE";
@@ -21,7 +22,8 @@ pub(crate) fn orphans(mark: &str) -> Vec<u32> {
     }
 }
 
-fn marked(mark: &str) -> Vec<u32> {
+/// Those with this mark that are there now.
+pub(crate) fn marked(mark: &str) -> Vec<u32> {
     let wanted = format!("{MARK}={mark}");
     let is_marked = |process: &u32| {
         let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();

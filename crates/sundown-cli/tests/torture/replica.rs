@@ -1,5 +1,6 @@
 //! One life of one replica.
 
+use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -10,14 +11,25 @@ use serde_json::Value;
 use sundown_drill::process::{Exit, Launch, Process, Signal};
 
 use crate::ground::Ground;
-use crate::processes::orphans;
+use crate::processes::{marked, orphans, pause};
+use crate::trial::not_run;
+
+/// How often it is looked whether a replica stands still, and how long it is waited between.
+const LOOKS: usize = 5;
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A place in the program that can be hit again: the N-th call of one of these by one thread.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Point {
     pub(crate) calls: &'static str,
     pub(crate) number: usize,
     pub(crate) signal: &'static str,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {} #{}", self.signal, self.calls, self.number)
+    }
 }
 
 /// A process that may serve.
@@ -70,6 +82,20 @@ impl Replica {
         self.process.signal(signal).unwrap();
     }
 
+    /// The name of this life.
+    pub(crate) fn mark(&self) -> &str {
+        &self.mark
+    }
+
+    /// How many processes of its commands are there now, without those who watch over them.
+    pub(crate) fn commands(&self) -> usize {
+        let is_command = |process: &u32| {
+            let program = fs::read_link(format!("/proc/{process}/exe"));
+            program.is_ok_and(|program| !program.ends_with("sundown"))
+        };
+        marked(&self.mark).iter().filter(|process| is_command(process)).count()
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.process.is_running()
     }
@@ -79,11 +105,25 @@ impl Replica {
         self.process.lines().last().map_or_else(String::new, |line| line.text.clone())
     }
 
-    /// Whether a signal holds it: `T`, or `t` under a tracer.
+    /// Whether a signal holds it: all its threads, for longer than a tracer looks at one.
     pub(crate) fn is_frozen(&self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()));
-        let stat = stat.unwrap_or_default();
-        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']))
+        (0..LOOKS).all(|look| {
+            if look > 0 {
+                pause(LOOK);
+            }
+            self.is_still()
+        })
+    }
+
+    /// Whether all its threads are in `T`, or in `t` under a tracer, just now.
+    fn is_still(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.process.id()));
+        let threads: Vec<_> = threads.into_iter().flatten().flatten().collect();
+        let is_still = |thread: &fs::DirEntry| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']))
+        };
+        !threads.is_empty() && threads.iter().all(is_still)
     }
 
     /// Waits for its end, which must come in time.
@@ -116,7 +156,7 @@ pub(crate) fn has_strace() -> bool {
             .status();
         let has = tried.is_ok_and(|status| status.success());
         if !has {
-            println!("torture: enumerated system calls: NOT RUN (no strace, or no right to trace)");
+            not_run("enumerated system calls: no strace, or no right to trace");
         }
         has
     });

@@ -1,21 +1,23 @@
 //! The judge has teeth: the store is sabotaged behind the back of the service, and it is found out.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sundown_drill::process::Signal;
 
+use crate::errand::command;
+use crate::evidence::Evidence;
 use crate::ground::{Ground, Store};
 use crate::http::{get, request};
-use crate::judge::{Crime, Evidence, Finding, judge};
-use crate::ledger::{self, Ledger};
+use crate::judge::{Crime, Finding, judge};
+use crate::last_word::last_word;
+use crate::ledger::{Ledger, Promise, Trouble, now};
 use crate::load::id;
-use crate::processes::pause;
+use crate::processes::{MARK, pause};
 use crate::replica::Replica;
 use crate::service::PATIENCE;
-use crate::trial::state;
 
 const CAP: Duration = Duration::from_secs(5);
 
@@ -76,7 +78,7 @@ impl Scene {
         let body = task.to_string();
         let answer = wait_for(request(self.replicas[0].1, "POST /tasks", &headers, &body));
         let task = id(&answer);
-        self.ledger.ack(task, key);
+        self.ledger.promise(&Promise::Ack { task, key: key.to_owned() });
         task
     }
 
@@ -96,18 +98,18 @@ impl Scene {
 
     /// What the judge says, and how many writes the service refused.
     fn end(self) -> (Vec<Finding>, usize) {
-        let (tasks, events) = state(self.replicas[self.replicas.len() - 1].1);
-        let (mut orphans, mut refused) = (Vec::new(), 0);
+        self.ground.folder.keep(&last_word(self.replicas[self.replicas.len() - 1].1));
+        let log = Ledger::create(&self.ground.siege());
+        let mut refused = 0;
         for (mut replica, _) in self.replicas {
-            replica.signal(Signal::Term);
+            replica.signal(Signal::Kill);
             let end = replica.end(PATIENCE);
-            orphans.extend(end.orphans);
             refused += end.refused;
+            for process in end.orphans {
+                log.trouble(&Trouble::Orphan { process });
+            }
         }
-        let (acks, done) = ledger::promises(&self.ground.ledger());
-        let runs = ledger::runs(Path::new(&self.ground.record()));
-        let evidence = Evidence { acks, done, runs, tasks, events, orphans };
-        (judge(&evidence), refused)
+        (judge(&Evidence::read(&self.ground.folder.0)), refused)
     }
 }
 
@@ -180,12 +182,12 @@ fn tamper(ground: Ground) {
     };
     let mut scene = Scene::new(ground);
     scene.start();
-    let quick = json!({ "kind": "command", "input": { "command": "quick" } });
+    let quick = command("quick");
     let tasks: Vec<i64> =
         ["kept", "dropped", "opened", "charged"].map(|key| scene.submit(key, &quick)).to_vec();
     for task in &tasks {
         scene.becomes(0, *task, |task| task["state"] == "succeeded");
-        scene.ledger.done(*task);
+        scene.ledger.promise(&Promise::Done { task: *task, at: now() });
     }
     let [_, dropped, opened, charged] = tasks[..] else { unreachable!() };
     scene.ground.sql(&format!(
@@ -200,4 +202,32 @@ fn tamper(ground: Ground) {
     found.dedup();
     let expected = [(Crime::Lost, dropped), (Crime::Rerun, opened), (Crime::Burned, charged)];
     assert_eq!(found, expected, "{findings:?}");
+}
+
+/// Whoever supervises commands does not know of this one.
+#[test]
+fn a_process_that_outlives_the_service_is_found_out_and_nobody_else() {
+    let mut scene = Scene::new(Ground::file());
+    let address = scene.start();
+    let task = scene.submit("stays", &command("stubborn"));
+    let end = Instant::now() + PATIENCE;
+    while scene.replicas[0].0.commands() < 3 {
+        assert!(Instant::now() < end, "the command and its child never came: {address}");
+        pause(Duration::from_millis(20));
+    }
+    let mark = scene.replicas[0].0.mark().to_owned();
+    let mut stray = Command::new("sleep").arg("300").env(MARK, mark).spawn().unwrap();
+    let (mut killed, _) = scene.replicas.remove(0);
+    killed.signal(Signal::Kill);
+    let orphans = killed.end(PATIENCE).orphans;
+    scene.ground.is_over();
+    scene.start();
+    scene.becomes(0, task, |task| task["state"] == "succeeded");
+    let log = Ledger::create(&scene.ground.siege());
+    orphans.iter().for_each(|process| log.trouble(&Trouble::Orphan { process: *process }));
+    let (findings, _) = scene.end();
+    stray.kill().unwrap();
+    stray.wait().unwrap();
+    let found: Vec<_> = findings.iter().map(|found| (found.crime, found.of)).collect();
+    assert_eq!(found, [(Crime::Orphan, i64::from(stray.id()))], "{findings:?}");
 }

@@ -1,15 +1,14 @@
 //! Replicas that are ended again and again while clients ask them for work.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sundown_drill::postgres::{Server, Stop};
 use sundown_drill::process::Signal;
 
 use crate::count::Counts;
 use crate::fault::{Fault, Lots};
-use crate::ground::{Ground, Store};
+use crate::ground::Ground;
+use crate::ledger::{Ledger, Trouble, now};
 use crate::load::Places;
 use crate::processes::pause;
 use crate::replica::{End, Point, Replica};
@@ -19,36 +18,52 @@ const START: Duration = Duration::from_secs(20);
 /// After its cap a process is gone at once; the machine may be busy.
 const END: Duration = Duration::from_secs(20);
 /// A point that is not reached by then is not on the way.
-const REACH: Duration = Duration::from_secs(2);
+const REACH: Duration = Duration::from_secs(3);
 /// For those that are not to be ended by the cap.
 const LONG: Duration = Duration::from_secs(20);
+/// The exit code of those who could not begin.
+const START_ERROR: i32 = 2;
+/// Whoever could not begin tries again so much later.
+const AGAIN: Duration = Duration::from_millis(200);
+/// How often it is looked how a replica does.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What goes on in a trial.
 pub(crate) struct Siege<'a> {
     pub(crate) ground: &'a Ground,
     pub(crate) counts: &'a Counts,
     pub(crate) places: &'a Places,
-    pub(crate) lots: Lots,
+    pub(crate) ledger: &'a Ledger,
+    /// What was done is written down here.
+    pub(crate) log: Ledger,
     pub(crate) seed: u64,
     /// How many kills are enough.
     pub(crate) kills: usize,
     pub(crate) stop: AtomicBool,
     pub(crate) lives: AtomicUsize,
-    pub(crate) orphans: Mutex<Vec<u32>>,
+    /// Something must still be done to the store.
+    pub(crate) is_store_due: AtomicBool,
+    /// The store is locked for longer than anybody waits for it, or its disk is full: whoever serves is
+    /// left alone for a while, so that somebody hears what it says.
+    pub(crate) is_held: AtomicBool,
 }
 
 impl Siege<'_> {
-    pub(crate) fn is_over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.counts.kills.get() >= self.kills
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
-    /// The lives of one replica, one after the other.
-    pub(crate) fn replica(&self, number: usize) {
-        let mut random = fastrand::Rng::with_seed(self.seed ^ (number as u64 + 1) << 32);
-        while !self.is_over() {
-            let fault = self.lots.draw(&mut random, &self.ground.store);
-            self.live(number, fault, &mut random);
+    fn is_enough(&self) -> bool {
+        self.counts.kills.get() >= self.kills && !self.is_store_due.load(Ordering::Relaxed)
+    }
+
+    /// The lives of one replica, one after the other. Answers its lots.
+    pub(crate) fn replica(&self, number: usize, mut lots: Lots) -> Lots {
+        while !self.is_stopped() && (lots.are_due() || !self.is_enough()) {
+            let fault = lots.draw(!self.is_enough());
+            while !self.live(number, fault, &mut lots) && !self.is_stopped() {}
         }
+        lots
     }
 
     /// Starts a replica; its mark is its own.
@@ -57,87 +72,154 @@ impl Siege<'_> {
         Replica::start(self.ground, format!("{:x}-{life}", self.seed), cap, point)
     }
 
-    fn live(&self, number: usize, fault: Fault, random: &mut fastrand::Rng) {
+    /// One life. Answers whether it came to its fault: a store that is away may let nobody begin.
+    fn live(&self, number: usize, fault: Fault, lots: &mut Lots) -> bool {
         let (cap, point) = match fault {
             Fault::Term { cap, .. } => (cap, None),
             Fault::KillAt(point) | Fault::FreezeAt { point, .. } => (LONG, Some(point)),
             Fault::Kill(_) | Fault::KillAtStart(_) | Fault::Freeze { .. } => (LONG, None),
         };
         let mut replica = self.start(cap, point);
-        // It may be struck before it serves, and then it never does.
-        let patience = if point.is_some() { REACH } else { START };
-        if let Fault::KillAtStart(after) = fault {
-            pause(after);
-        } else if let Some(address) = replica.serves(patience) {
-            self.places.enter(number, address);
-        } else if point.is_none() {
-            self.counts.failed_starts.add();
-            println!("torture: it did not start: {}", replica.said());
-        }
-        self.strike(&mut replica, fault, random);
+        let waits = !matches!(fault, Fault::KillAtStart(_));
+        let has_begun = !waits || self.serves(&replica, number) || point.is_some();
+        let said = replica.said();
+        let struck = if has_begun {
+            self.strike(&mut replica, fault, lots)
+        } else {
+            self.kill(&mut replica);
+            None
+        };
         self.places.leave(number);
+        let life = replica.mark().to_owned();
         let ended = replica.end(END);
-        if let Fault::Term { .. } = fault
-            && ended.exit.code == Some(1)
-        {
+        self.log.trouble(&Trouble::Ended { life: life.clone(), at: now() });
+        let has_failed = !has_begun || ended.exit.code == Some(START_ERROR);
+        if has_failed {
+            self.counts.failed_starts.add();
+            println!("torture: it did not start: {said}");
+            pause(AGAIN);
+        }
+        if let Some(at) = struck.filter(|_| !has_failed) {
+            self.log.trouble(&Trouble::Told { life, at });
+            self.counts.points.add();
+            self.counts.kills.add();
+            lots.tried(true);
+        }
+        if matches!(fault, Fault::Term { .. }) && ended.exit.code == Some(1) {
             self.counts.forced.add();
         }
         self.note(ended, fault);
+        !has_failed
     }
 
-    fn strike(&self, replica: &mut Replica, fault: Fault, random: &mut fastrand::Rng) {
+    /// Waits until it serves, and says so to the clients. It may be struck before, and then it never
+    /// does.
+    fn serves(&self, replica: &Replica, number: usize) -> bool {
+        let end = Instant::now() + START;
+        while Instant::now() < end && replica.is_running() && !replica.is_frozen() {
+            if let Some(address) = replica.serves(LOOK) {
+                self.places.enter(number, address);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Answers when it was last seen alive, if it is gone by a point.
+    fn strike(&self, replica: &mut Replica, fault: Fault, lots: &mut Lots) -> Option<Duration> {
         match fault {
             Fault::Kill(after) => {
                 pause(after);
+                self.hold(lots);
                 self.kill(replica);
             }
-            Fault::KillAtStart(_) => self.kill(replica),
-            Fault::KillAt(_) => {
-                if reached(|| !replica.is_running()) {
-                    self.counts.points.add();
-                    self.counts.kills.add();
-                } else {
-                    self.kill(replica);
+            Fault::KillAtStart(after) => {
+                pause(after);
+                self.kill(replica);
+            }
+            Fault::KillAt(point) => {
+                let struck = reached(|| !replica.is_running());
+                if struck.is_some() {
+                    return struck;
                 }
+                self.miss(replica, point, lots);
             }
             Fault::Term { after, more, .. } => {
                 pause(after);
+                self.hold(lots);
+                // Some come while what was begun is still handed back.
+                let apart = if lots.random.bool() { 40 } else { 200 };
+                self.tell(replica, Signal::Term);
                 self.counts.terms.add();
-                replica.signal(Signal::Term);
                 for _ in 0..more {
-                    pause(Duration::from_millis(random.u64(1..200)));
+                    pause(Duration::from_millis(lots.random.u64(1..apart)));
                     replica.signal(Signal::Term);
                 }
             }
             Fault::Freeze { after, time } => {
                 pause(after);
+                self.hold(lots);
+                let from = now();
                 replica.signal(Signal::Stop);
                 self.counts.freezes.add();
-                self.thaw(replica, time, random);
+                self.thaw(replica, from, time, lots);
             }
             Fault::FreezeAt { point, time } => {
-                if reached(|| replica.is_frozen()) {
+                if let Some(from) = reached(|| replica.is_frozen()) {
+                    lots.tried(true);
                     self.counts.freezes.add();
-                    if point.calls.starts_with("fdatasync") || point.calls.starts_with("pwrite") {
+                    self.counts.points.add();
+                    if point.calls.starts_with("fsync") || point.calls.starts_with("pwrite") {
                         self.counts.mid_commit.add();
                     }
+                    self.thaw(replica, from, time, lots);
+                } else {
+                    self.miss(replica, point, lots);
                 }
-                self.thaw(replica, time, random);
             }
         }
+        None
     }
 
-    /// What it does then is the interesting part; so it is left alone for a while.
-    fn thaw(&self, replica: &mut Replica, time: Duration, random: &mut fastrand::Rng) {
-        pause(time);
-        replica.signal(Signal::Cont);
-        pause(Duration::from_millis(random.u64(100..700)));
+    fn miss(&self, replica: &mut Replica, point: Point, lots: &mut Lots) {
+        println!("torture: not reached: {point}");
+        lots.tried(false);
         self.kill(replica);
     }
 
+    /// What it does then is the interesting part; so it is left alone for a while.
+    fn thaw(&self, replica: &mut Replica, from: Duration, time: Duration, lots: &mut Lots) {
+        pause(time);
+        replica.signal(Signal::Cont);
+        let life = replica.mark().to_owned();
+        self.log.trouble(&Trouble::Frozen { life, from, to: now() });
+        pause(Duration::from_millis(lots.random.u64(100..700)));
+        self.kill(replica);
+    }
+
+    /// Some live until their patience with a lock is over, and some until it is gone.
+    fn hold(&self, lots: &mut Lots) {
+        let end = Instant::now() + Duration::from_millis(lots.random.u64(5500..13000));
+        while self.is_held.load(Ordering::Relaxed) && Instant::now() < end && !self.is_stopped() {
+            pause(LOOK);
+        }
+    }
+
+    /// Unless it has ended by itself.
     fn kill(&self, replica: &mut Replica) {
-        replica.signal(Signal::Kill);
+        if !replica.is_running() {
+            return;
+        }
+        let commands = replica.commands();
+        self.tell(replica, Signal::Kill);
         self.counts.kills.add();
+        (0..commands).for_each(|_| self.counts.alive.add());
+    }
+
+    fn tell(&self, replica: &mut Replica, signal: Signal) {
+        let told = Trouble::Told { life: replica.mark().to_owned(), at: now() };
+        self.log.trouble(&told);
+        replica.signal(signal);
     }
 
     fn note(&self, ended: End, fault: Fault) {
@@ -146,45 +228,21 @@ impl Siege<'_> {
         }
         for process in ended.orphans {
             println!("torture: process {process} was left behind by {fault:?}");
-            self.orphans.lock().unwrap().push(process);
-        }
-    }
-
-    /// Takes the store away from everybody now and then, or locks it, and gives it back.
-    pub(crate) fn outages(&self) {
-        let mut random = fastrand::Rng::with_seed(self.seed ^ 0x5707);
-        while !self.is_over() {
-            let next = Instant::now() + Duration::from_millis(random.u64(2500..6000));
-            while Instant::now() < next && !self.is_over() {
-                pause(Duration::from_millis(50));
-            }
-            let time = Duration::from_millis(random.u64(200..1800));
-            match &self.ground.store {
-                Store::SmallDisk(disk) if random.bool() => disk.fill(time),
-                Store::Server(server) if random.u32(0..3) > 0 => restart(server, &mut random),
-                Store::File | Store::SmallDisk(_) | Store::Server(_) => {
-                    self.ground.lock(time);
-                    self.counts.locks.add();
-                    continue;
-                }
-            }
-            self.counts.outages.add();
+            self.log.trouble(&Trouble::Orphan { process });
         }
     }
 }
 
-fn restart(server: &Arc<Server>, random: &mut fastrand::Rng) {
-    let how = random.choice([Stop::Fast, Stop::Immediate, Stop::Kill]).unwrap();
-    server.restart(how).unwrap();
-}
-
-fn reached(is_so: impl Fn() -> bool) -> bool {
+/// When it was seen for the last time that it was not so; nothing if it never came to that.
+fn reached(is_so: impl Fn() -> bool) -> Option<Duration> {
     let end = Instant::now() + REACH;
+    let mut before = now();
     while !is_so() {
         if Instant::now() > end {
-            return false;
+            return None;
         }
-        pause(Duration::from_millis(10));
+        before = now();
+        pause(LOOK);
     }
-    true
+    Some(before)
 }

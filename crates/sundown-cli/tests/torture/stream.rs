@@ -1,12 +1,9 @@
 //! Server-sent events, as a client reads them.
 
-use serde_json::Value;
-use std::time::Duration;
-
-use crate::judge::Told;
+use serde::{Deserialize, Serialize};
 
 /// One event.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Heard {
     pub(crate) id: Option<u64>,
     pub(crate) name: String,
@@ -44,20 +41,11 @@ fn heard(block: &str) -> Option<Heard> {
 }
 
 /// The whole stream of a task that is over.
-pub(crate) fn told(body: &[u8]) -> Option<Vec<Told>> {
+pub(crate) fn whole(body: &[u8]) -> Option<Vec<Heard>> {
     let mut reader = Reader::default();
     reader.add(body);
-    let mut events = Vec::new();
-    while let Some(heard) = reader.next() {
-        let Some(seq) = heard.id else { return (heard.name == "over").then_some(events) };
-        let data: Value = serde_json::from_str(&heard.data).ok()?;
-        events.push(Told {
-            seq,
-            name: heard.name,
-            at: Duration::from_millis(data["at"].as_u64()?),
-            attempt: u32::try_from(data["attempt"].as_u64()?).ok()?,
-            data: data["data"].clone(),
-        });
-    }
-    None
+    let mut events: Vec<Heard> = std::iter::from_fn(|| reader.next()).collect();
+    let last = events.pop()?;
+    let is_whole = last.name == "over" && events.iter().all(|event| event.id.is_some());
+    is_whole.then_some(events)
 }
