@@ -125,6 +125,19 @@ impl Ground {
         }
     }
 
+    /// Whether somebody has the lock of the file just now.
+    pub(crate) fn is_locked(&self) -> bool {
+        match &self.store {
+            Store::File | Store::SmallDisk(_) => {
+                let stranger = self.stranger();
+                stranger.busy_timeout(Duration::ZERO).unwrap();
+                stranger.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err()
+            }
+            // Each statement is a transaction there, and goes on in the server.
+            Store::Server(_) => false,
+        }
+    }
+
     fn stranger(&self) -> Connection {
         let connection = Connection::open(&self.database).unwrap();
         connection.busy_timeout(PATIENCE).unwrap();
