@@ -1,8 +1,8 @@
-//! The last step before a command: it ties its life to the shim's, looks whether the lease still holds,
-//! and becomes the command.
+//! The last step before a command: it ties its life to the shim's, looks whether the lease still holds
+//! and the service still lives, and becomes the command.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Write as _, stdin};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
@@ -26,6 +26,14 @@ fn since_boot() -> u64 {
     u64::try_from(now.tv_sec * 1000 + now.tv_nsec / 1_000_000).unwrap_or(0)
 }
 
+/// Who a process was started by, or who took it in when that one was gone.
+fn parent_of(process: u64) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Behind the name, which may have spaces and brackets in it: the state, and the parent.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// Becomes the command. When it cannot, it says why where its standard input leads to, which the
 /// command does not get: it is closed in the same step.
 pub(super) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -40,13 +48,14 @@ pub(super) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// Returns only what kept it from that.
 fn become_command(mut arguments: impl Iterator<Item = OsString>) -> Word {
-    let [Some(shim), Some(not_after), Some(input), Some(program)] =
-        [(); 4].map(|()| arguments.next())
+    let [Some(shim), Some(not_after), Some(service), Some(input), Some(program)] =
+        [(); 5].map(|()| arguments.next())
     else {
         return Word::Failed("the shim says too little".to_owned());
     };
     let number = |text: OsString| text.to_str().and_then(|text| text.parse::<u64>().ok());
-    let (Some(shim), Some(not_after)) = (number(shim), number(not_after)) else {
+    let [Some(shim), Some(not_after), Some(service)] = [shim, not_after, service].map(number)
+    else {
         return Word::Failed("the shim says no numbers".to_owned());
     };
     // The shim's main thread has started this process, and ends with the shim.
@@ -65,9 +74,13 @@ fn become_command(mut arguments: impl Iterator<Item = OsString>) -> Word {
         Ok(input) => input,
         Err(error) => return Word::Failed(format!("cannot open the command's input: {error}")),
     };
-    // Right before: whoever was frozen until now may have lost the task.
+    // Right before: whoever was frozen until now may have lost the task, and what a service that is gone
+    // had begun may be done elsewhere already.
     if since_boot() >= not_after {
         return Word::TooLate;
+    }
+    if parent_of(shim) != Some(service) {
+        return Word::Failed("the service is gone".to_owned());
     }
     let error = Command::new(&program).args(arguments).stdin(input).exec();
     Word::Failed(format!("cannot start {}: {error}", program.display()))

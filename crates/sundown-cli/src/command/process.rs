@@ -162,6 +162,7 @@ async fn start(
         .args([shim::NAME, shim::WATCH])
         .arg(command.grace.as_millis().to_string())
         .arg(begin::not_after(context.lease_left()))
+        .arg(std::process::id().to_string())
         .arg(stdin)
         .arg(&command.program)
         .args(&command.arguments)

@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use sundown::BoxError;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::unix::OwnedReadHalf;
@@ -40,6 +40,15 @@ struct Left {
 }
 
 impl Left {
+    /// At once, so that nothing of it begins or goes on when the task is given to somebody else: the
+    /// command dies with its shim, and does not begin without it.
+    fn cut(&mut self) {
+        match self.group {
+            Some(group) => drop(kill_process_group(group, Signal::KILL)),
+            None => drop(self.shim.start_kill()),
+        }
+    }
+
     fn end(mut self) {
         orphans::end(&mut self.shim, self.group, self.place.path());
     }
@@ -109,7 +118,8 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if let Some(left) = self.left.take() {
+        if let Some(mut left) = self.left.take() {
+            left.cut();
             // On a thread of its own, because the runtime may be stopping.
             let ending = std::thread::Builder::new().name("command end".to_owned());
             let _ = ending.spawn(|| left.end());

@@ -2,6 +2,9 @@
 //! to its own directory.
 
 use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -50,4 +53,26 @@ async fn an_attempt_runs_its_command_once_whatever_it_ends_with() {
     let log = fs::read_to_string(desk.scratch.path("log")).unwrap();
     assert_eq!(log.lines().collect::<Vec<_>>(), ["late", "none", "stdin", "killed", "well"]);
     desk.close();
+}
+
+/// A shim as a service starts it, for a service that is its parent and for one that was.
+#[test]
+fn nothing_begins_for_a_service_that_is_gone() {
+    let scratch = Scratch::new();
+    let log = scratch.path("log");
+    let far = (u64::MAX / 2).to_string();
+    for (service, may_begin) in [("1", false), (&*std::process::id().to_string(), true)] {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut shim = Command::new(env!("CARGO_BIN_EXE_sundown"))
+            .args(["__shim", "watch", "200", &far, service, "", "/bin/sh", "-c"])
+            .arg(format!("echo begun >> {log}"))
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .spawn()
+            .unwrap();
+        let said = std::io::read_to_string(ours).unwrap();
+        shim.wait().unwrap();
+        assert_eq!(said.starts_with("begun "), may_begin, "{said}");
+        assert_eq!(said.contains("the service is gone"), !may_begin, "{said}");
+        assert_eq!(fs::exists(&log).unwrap(), may_begin, "{said}");
+    }
 }
