@@ -14,6 +14,7 @@ mod exposed;
 #[path = "../serve/http.rs"]
 mod http;
 mod image;
+mod labels;
 mod names;
 mod promql;
 mod resolver;
