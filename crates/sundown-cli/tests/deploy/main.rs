@@ -15,6 +15,7 @@ mod exposed;
 mod http;
 mod image;
 mod labels;
+mod load;
 mod names;
 mod promql;
 mod resolver;
