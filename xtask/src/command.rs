@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
 
-use crate::deploy::{Deploy, Target};
+use crate::deploy::Deploy;
+use crate::e2e::EndToEnd;
 
 /// Shown by `help`, and after a wrong command line.
 pub(crate) const HELP: &str = "\
@@ -23,7 +24,7 @@ usage: cargo xtask COMMAND
   cargo xtask deploy render          the rendered copies anew
   cargo xtask deploy binary [--out FILE]
                                      the static binary of the image
-  cargo xtask e2e kubernetes [--context NAME] [--image REF] [--yes]
+  cargo xtask e2e kubernetes [--context NAME] [--image REF] [--yes] [--requests N] [--restarts N]
                                      rolling restarts and evictions under load, in a cluster
   cargo xtask tidy                   the rules of the house: layers, layout, links, dependencies
   cargo xtask docs                   the pages of the API, built without a warning
@@ -54,7 +55,7 @@ pub(crate) enum Command {
     /// From the sources to pods that serve.
     Deploy(Deploy),
     /// Restarts and evictions under load, in a cluster.
-    EndToEnd(Target),
+    EndToEnd(EndToEnd),
     /// The rules of the house.
     Tidy,
     /// The API's pages.
@@ -113,7 +114,7 @@ impl Command {
                 bail!("torture: what? (`cargo xtask torture tasks`, or `judge DIR`)")
             }
             ["deploy", rest @ ..] => Self::Deploy(Deploy::parse(rest)?),
-            ["e2e", "kubernetes", flags @ ..] => Self::EndToEnd(Target::parse("e2e", flags)?),
+            ["e2e", "kubernetes", flags @ ..] => Self::EndToEnd(EndToEnd::parse(flags)?),
             ["e2e", ..] => bail!("e2e: where? (`cargo xtask e2e kubernetes`)"),
             ["tidy"] => Self::Tidy,
             ["docs"] => Self::Docs,
@@ -169,9 +170,10 @@ mod tests {
         assert_eq!(parse("torture judge /tmp/kept").unwrap(), judge);
         assert_eq!(parse("deploy check").unwrap(), Command::Deploy(Deploy::Check));
         assert_eq!(parse("deploy render").unwrap(), Command::Deploy(Deploy::Render));
-        let target = |overlay| Target::parse(overlay, &["--yes"]).unwrap();
-        assert_eq!(parse("deploy --yes").unwrap(), Command::Deploy(Deploy::To(target("dev"))));
-        assert_eq!(parse("e2e kubernetes --yes").unwrap(), Command::EndToEnd(target("e2e")));
+        let dev = Deploy::parse(&["--yes"]).unwrap();
+        assert_eq!(parse("deploy --yes").unwrap(), Command::Deploy(dev));
+        let small = EndToEnd::parse(&["--yes", "--requests", "50"]).unwrap();
+        assert_eq!(parse("e2e kubernetes --yes --requests 50").unwrap(), Command::EndToEnd(small));
         assert_eq!(parse("tidy").unwrap(), Command::Tidy);
         assert_eq!(parse("docs").unwrap(), Command::Docs);
         assert_eq!(parse("--help").unwrap(), Command::Help);

@@ -24,6 +24,7 @@ pub(crate) use binary::{
     VARIABLE as IMAGE_BINARY, path as image_binary, step as build_image_binary,
 };
 pub(crate) use cluster::Kubectl;
+pub(crate) use render::reason_not_to_compare;
 
 /// What of it is wanted.
 #[derive(Debug, PartialEq)]
@@ -138,10 +139,11 @@ pub(crate) fn to_cluster(root: &Path, target: &Target, tools: &Tools) -> anyhow:
     let commit = commit()?;
     let image = target.image.clone().unwrap_or_else(|| format!("sundown:{commit}"));
     agree(target, &context, &image, tools)?;
+    let is_built = builder::is_digest(&image);
     let deployment = Deployment {
         overlay: target.overlay.clone(),
         kubectl: Kubectl { context, namespace: namespace.to_owned(), path: tools.path.clone() },
-        builder: builder::find(&tools.path)?,
+        builder: if is_built { None } else { Some(builder::find(&tools.path)?) },
         image,
         commit,
     };

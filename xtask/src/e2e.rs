@@ -1,11 +1,13 @@
 //! `e2e kubernetes`: replicas are rolled and evicted in a real cluster while they are asked without a
 //! pause. Nobody may notice.
 //!
-//! The clients are tasks of the kind `http` of an instance of its own, in the same cluster: each asks once,
-//! over a new connection, for an answer that takes its time. One attempt each, so that whatever goes
-//! wrong ends as a dead task, and is counted.
+//! The clients are tasks of the kind `http` of an instance of its own, in the same cluster, each over a new
+//! connection. Most ask once, for an answer that takes its time. Some follow a stream of events, which ends
+//! when its replica does, and must end whole. One attempt each, so that whatever goes wrong ends as a dead
+//! task, and is counted. A client that keeps its connection between two requests is not among them.
 
 mod forward;
+mod tally;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -18,44 +20,76 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use self::forward::Forward;
+use self::tally::Tally;
 use crate::deploy::{Kubectl, Target, Tools, to_cluster};
 use crate::step::timed;
 
-/// How many requests, in batches of as many as the service takes at once.
-const BATCHES: usize = 20;
+/// As many as the service takes at once.
 const BATCH: usize = 1000;
-/// How often all replicas are replaced.
-const RESTARTS: usize = 2;
-/// How long what is left of the load may take, and how long one eviction may be refused.
+/// How many streams are followed over each restart.
+const FOLLOWERS: usize = 32;
+/// For how long nothing of the load may end, and how long one eviction may be refused.
 const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// Where, and how much of it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct EndToEnd {
+    target: Target,
+    /// How many requests are made.
+    requests: usize,
+    /// How often all replicas are replaced.
+    restarts: usize,
+}
+
+impl EndToEnd {
+    /// Reads the flags.
+    pub(crate) fn parse(flags: &[&str]) -> anyhow::Result<Self> {
+        let (mut requests, mut restarts, mut others) = (100_000, 10, Vec::new());
+        let mut words = flags.iter();
+        while let Some(word) = words.next() {
+            let wanted = match *word {
+                "--requests" => &mut requests,
+                "--restarts" => &mut restarts,
+                other => {
+                    others.push(other);
+                    continue;
+                }
+            };
+            let count =
+                words.next().and_then(|count| count.parse().ok()).filter(|count| *count > 0);
+            *wanted = count.with_context(|| format!("{word} takes a number from 1 on"))?;
+        }
+        Ok(Self { target: Target::parse("e2e", &others)?, requests, restarts })
+    }
+
+    fn followers(&self) -> usize {
+        self.restarts * FOLLOWERS
+    }
+}
+
 /// Runs it against the cluster, if there is one.
-pub(crate) fn run(root: &Path, target: &Target) -> anyhow::Result<()> {
+pub(crate) fn run(root: &Path, wanted: &EndToEnd) -> anyhow::Result<()> {
     if let Some(why) = reason_not_to(std::env::var_os("KUBECONFIG")) {
         println!("e2e kubernetes: not run: {why}");
         return Ok(());
     }
-    let kubectl = to_cluster(root, target, &Tools::here())?;
+    let kubectl = to_cluster(root, &wanted.target, &Tools::here())?;
     // What is counted in the end is this run's alone: its tasks live as long as the pod.
     kubectl.step("fresh load", &["rollout", "restart", "deployment/sundown-load"]).run()?;
     kubectl.rollout("sundown-load").run()?;
-    timed("load", || {
-        let way = Forward::open(&kubectl)?;
-        (0..BATCHES).try_for_each(|number| submit(&way, number))
-    })?;
-    for _ in 0..RESTARTS {
+    timed("load", || submit(&kubectl, (0..wanted.requests).map(|index| asking(index * 7 % 1000))))?;
+    for _ in 0..wanted.restarts {
+        timed("followers", || submit(&kubectl, (0..FOLLOWERS).map(|_| following())))?;
         kubectl.step("restart", &["rollout", "restart", "deployment/sundown"]).run()?;
         kubectl.rollout("sundown").run()?;
     }
     let evicted = timed("evictions", || evict_all(&kubectl))?;
-    let left = counts(&kubectl)?.pending;
-    let after = timed("the rest of the load", || wait_for_the_end(&kubectl))?;
-    verdict(left, after)?;
-    println!(
-        "e2e kubernetes: {} requests, {RESTARTS} rolling restarts, {evicted} evictions: 0 failed",
-        BATCHES * BATCH
-    );
+    let submitted = (wanted.requests + wanted.followers()) as u64;
+    let during = tally(&kubectl)?;
+    let after = timed("the rest of the load", || wait_for_the_end(&kubectl, submitted))?;
+    after.judge(during, submitted)?;
+    println!("e2e kubernetes: {}", covered(wanted, evicted));
     println!(
         "tidy up with: kubectl --context {} delete namespace {}",
         kubectl.context, kubectl.namespace
@@ -68,52 +102,43 @@ fn reason_not_to(kubeconfig: Option<OsString>) -> Option<&'static str> {
     kubeconfig.is_none_or(|value| value.is_empty()).then_some("KUBECONFIG is not set")
 }
 
-/// How many tasks are where.
-#[derive(Debug, Clone, Copy)]
-struct Counts {
-    /// Waiting, or running.
-    pending: u64,
-    /// Failed for good, or for the last time.
-    failed: u64,
+/// What is known now, and what is not.
+fn covered(wanted: &EndToEnd, evicted: usize) -> String {
+    let EndToEnd { requests, restarts, .. } = wanted;
+    let streams = wanted.followers();
+    format!(
+        "{restarts} rolling restarts, {evicted} evictions: {requests} of {requests} requests and {streams} of \
+         {streams} streams of events succeeded, each over a fresh connection (connections that are kept \
+         between requests were not tried)"
+    )
 }
 
-/// What the load says of those who were asked.
-fn verdict(left: u64, after: Counts) -> anyhow::Result<()> {
-    if after.failed > 0 {
-        let failed = after.failed;
-        bail!(
-            "{failed} requests failed, or more: look at them with `/sundown tasks list --state dead` in the pod \
-             of sundown-load"
-        );
-    }
-    if left == 0 {
-        bail!(
-            "the load was over before the last eviction: nothing is known of it (a larger BATCHES)"
-        );
-    }
-    Ok(())
-}
-
-/// Hands in some requests: answers that take from nothing to a second.
-fn submit(way: &Forward, number: usize) -> anyhow::Result<()> {
-    let tasks: Vec<Value> = (0..BATCH).map(|index| task(index * 7 % 1000)).collect();
-    let body = json!({ "tasks": tasks }).to_string();
-    let answer = way.post("/tasks/batch", &body);
-    let answer = answer.with_context(|| format!("cannot hand in batch {number}"))?;
-    if answer.contains("\"code\"") {
-        bail!("batch {number} was refused: {answer}");
+/// Hands tasks in.
+fn submit(kubectl: &Kubectl, tasks: impl Iterator<Item = Value>) -> anyhow::Result<()> {
+    // A way of its own each time: between two restarts whoever stands in between may close it.
+    let way = Forward::open(kubectl)?;
+    let tasks: Vec<Value> = tasks.collect();
+    for (number, batch) in tasks.chunks(BATCH).enumerate() {
+        let body = json!({ "tasks": batch }).to_string();
+        let answer = way.post("/tasks/batch", &body);
+        let answer = answer.with_context(|| format!("cannot hand in batch {number}"))?;
+        if answer.contains("\"code\"") {
+            bail!("batch {number} was refused: {answer}");
+        }
     }
     Ok(())
 }
 
-fn task(millis: usize) -> Value {
+/// One request: an answer that takes so long.
+fn asking(millis: usize) -> Value {
     let url = format!("http://sundown:8080/try/slow/{millis}");
     json!({ "kind": "http", "input": { "url": url, "method": "GET" }, "max_attempts": 1 })
 }
 
-/// The way to the load's service that leads through the API server.
-fn service(kubectl: &Kubectl, path: &str) -> String {
-    format!("/api/v1/namespaces/{}/services/sundown-load:http/proxy{path}", kubectl.namespace)
+/// One stream, which begins before the requests that wait.
+fn following() -> Value {
+    let input = json!({ "url": "http://sundown:8080/try/events", "method": "GET" });
+    json!({ "kind": "http", "input": input, "max_attempts": 1, "priority": 10 })
 }
 
 /// Takes every replica away as a machine that is drained does.
@@ -143,31 +168,28 @@ fn evict_all(kubectl: &Kubectl) -> anyhow::Result<usize> {
     Ok(names.split_whitespace().count())
 }
 
-fn wait_for_the_end(kubectl: &Kubectl) -> anyhow::Result<Counts> {
-    let began = Instant::now();
-    loop {
-        let counts = counts(kubectl)?;
-        if counts.pending == 0 {
-            return Ok(counts);
-        }
-        if began.elapsed() > PATIENCE {
-            bail!("{} requests are still to be made after {PATIENCE:?}", counts.pending);
+/// Waits until all have ended, as long as any do.
+fn wait_for_the_end(kubectl: &Kubectl, submitted: u64) -> anyhow::Result<Tally> {
+    let (mut last, mut moved) = (tally(kubectl)?, Instant::now());
+    while last.ended() < submitted {
+        if moved.elapsed() > PATIENCE {
+            let left = submitted - last.ended();
+            bail!("{left} tasks are still to end, and none has for {PATIENCE:?}");
         }
         thread::park_timeout(PAUSE);
+        let now = tally(kubectl)?;
+        if now != last {
+            (last, moved) = (now, Instant::now());
+        }
     }
+    Ok(last)
 }
 
-/// Up to a page of each: enough to see whether there is any.
-fn counts(kubectl: &Kubectl) -> anyhow::Result<Counts> {
-    let count = |state: &str| -> anyhow::Result<u64> {
-        let path = service(kubectl, &format!("/tasks?state={state}&limit=500"));
-        let page = kubectl.anywhere("tasks", &["get", "--raw", &path]).read()?;
-        let page: Value = serde_json::from_str(&page).context("the answer is no JSON")?;
-        let tasks = page["tasks"].as_array().context("the answer is no page of tasks")?;
-        Ok(tasks.len() as u64)
-    };
-    let pending = count("pending")? + count("running")?;
-    Ok(Counts { pending, failed: count("dead")? + count("failed")? })
+/// How the load stands, by its own figures.
+fn tally(kubectl: &Kubectl) -> anyhow::Result<Tally> {
+    let namespace = &kubectl.namespace;
+    let path = format!("/api/v1/namespaces/{namespace}/services/sundown-load:admin/proxy/metrics");
+    Ok(Tally::read(&kubectl.anywhere("figures", &["get", "--raw", &path]).read()?))
 }
 
 /// Sends JSON through the API server.
@@ -202,19 +224,34 @@ mod tests {
     }
 
     #[test]
-    fn one_failure_is_too_many_and_no_load_proves_nothing() {
-        let counts = |failed| Counts { pending: 0, failed };
-        assert!(verdict(100, counts(0)).is_ok());
-        let failed = verdict(100, counts(1)).unwrap_err().to_string();
-        assert!(failed.starts_with("1 requests failed"), "{failed}");
-        let short = verdict(0, counts(0)).unwrap_err().to_string();
-        assert!(short.contains("over before the last eviction"), "{short}");
+    fn it_is_large_unless_told_otherwise() {
+        let usual = EndToEnd::parse(&["--yes"]).unwrap();
+        assert!(usual.requests >= 100_000 && usual.restarts >= 10, "{usual:?}");
+        let small = EndToEnd::parse(&["--restarts", "1", "--yes", "--requests", "50"]).unwrap();
+        assert_eq!((small.requests, small.restarts), (50, 1));
+        assert_eq!(small.target, usual.target);
+        for flags in [&["--requests"][..], &["--requests", "0"], &["--restarts", "many"], &["--x"]]
+        {
+            assert!(EndToEnd::parse(flags).is_err(), "{flags:?}");
+        }
     }
 
     #[test]
-    fn each_request_is_made_once() {
-        let task = task(500);
-        assert_eq!(task["max_attempts"], 1);
-        assert_eq!(task["input"]["url"], "http://sundown:8080/try/slow/500");
+    fn what_was_not_tried_is_said_beside_what_was() {
+        let wanted = EndToEnd::parse(&["--requests", "50", "--restarts", "2"]).unwrap();
+        assert_eq!(
+            covered(&wanted, 3),
+            "2 rolling restarts, 3 evictions: 50 of 50 requests and 64 of 64 streams of events succeeded, each \
+             over a fresh connection (connections that are kept between requests were not tried)"
+        );
+    }
+
+    #[test]
+    fn each_is_made_once_and_streams_begin_first() {
+        for task in [asking(500), following()] {
+            assert_eq!(task["max_attempts"], 1);
+        }
+        assert_eq!(asking(500)["input"]["url"], "http://sundown:8080/try/slow/500");
+        assert!(asking(500)["priority"].is_null() && following()["priority"].as_u64() > Some(0));
     }
 }

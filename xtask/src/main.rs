@@ -43,7 +43,7 @@ fn run(command: &Command, root: &Path) -> anyhow::Result<()> {
         Command::Torture(torture) => torture::run(torture),
         Command::Judge { folder } => torture::judge(folder),
         Command::Deploy(wanted) => deploy::run(root, wanted),
-        Command::EndToEnd(target) => e2e::run(root, target),
+        Command::EndToEnd(wanted) => e2e::run(root, wanted),
         Command::Tidy => tidy::run(root),
         Command::Docs => docs::run(),
         Command::Help => {

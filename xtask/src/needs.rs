@@ -83,13 +83,36 @@ const NEEDS: &[Need] = &[
     },
 ];
 
+/// The image's binary is tried in a room of its own, made as that is made.
+const ROOM: &[&str] =
+    &["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "true"];
+
 /// Installs what can be installed, and says in one sentence what else is missing and how to get it,
 /// before minutes are spent.
 pub(crate) fn check() -> anyhow::Result<()> {
     install_packages();
-    match missing(NEEDS, is_there) {
+    if let Some(sentence) = missing(NEEDS, is_there) {
+        bail!(sentence);
+    }
+    match refused(is_root(), is_there(ROOM)) {
         Some(sentence) => bail!(sentence),
         None => Ok(()),
+    }
+}
+
+/// What may not be done here, if something must be.
+fn refused(is_root: bool, has_room: bool) -> Option<&'static str> {
+    match (is_root, has_room) {
+        (true, true) => None,
+        (false, _) => Some(
+            "the image's binary is tried behind mounts, namespaces and chroot, and only root may make them: \
+             start again with `sudo --preserve-env cargo xtask test`, or in a container",
+        ),
+        (true, false) => Some(
+            "the image's binary is tried behind mounts, namespaces and chroot, and this root may not make \
+             them: start again with CAP_SYS_ADMIN (`docker run --cap-add SYS_ADMIN`, and \
+             `--security-opt apparmor=unconfined` where there is AppArmor)",
+        ),
     }
 }
 
@@ -148,6 +171,15 @@ mod tests {
              rustup component add clippy` and start again"
         );
         assert_eq!(missing(NEEDS, |_| true), None);
+    }
+
+    #[test]
+    fn a_missing_right_is_told_with_how_to_get_it() {
+        assert_eq!(refused(true, true), None);
+        for has_room in [true, false] {
+            assert!(refused(false, has_room).is_some_and(|told| told.contains("`sudo ")));
+        }
+        assert!(refused(true, false).is_some_and(|told| told.contains("--cap-add SYS_ADMIN")));
     }
 
     #[test]

@@ -60,8 +60,17 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
         })?;
     }
     let seconds = start.elapsed().as_secs();
-    println!("xtask test: {} steps passed in {seconds} s", checks.len());
+    println!("{}", ending(checks.len(), seconds, deploy::reason_not_to_compare().as_deref()));
     Ok(())
+}
+
+/// The last word: what passed, and what was left out.
+fn ending(steps: usize, seconds: u64, not_compared: Option<&str>) -> String {
+    let passed = format!("xtask test: {steps} steps passed in {seconds} s");
+    let Some(why) = not_compared else { return passed };
+    format!(
+        "{passed}\nxtask test: NOT RUN: whether deploy/rendered is what kustomize makes, byte for byte: {why}"
+    )
 }
 
 /// Cheap checks first. Benches are left out of the tests: they measure, and assert nothing.
@@ -116,6 +125,15 @@ mod tests {
         assert_eq!(tests_passed(&result(10)), 10);
         assert_eq!(tests_passed(&(result(0) + "noise\n" + &result(2))), 2);
         assert_eq!(tests_passed(""), 0);
+    }
+
+    #[test]
+    fn what_was_left_out_is_the_last_that_is_said() {
+        assert_eq!(ending(9, 60, None), "xtask test: 9 steps passed in 60 s");
+        let told = ending(9, 60, Some("cannot run `kubectl` (is kubectl on PATH?)"));
+        let last = told.lines().last().unwrap();
+        assert!(last.starts_with("xtask test: NOT RUN: whether deploy/rendered"), "{told}");
+        assert!(last.ends_with("(is kubectl on PATH?)"), "{told}");
     }
 
     #[test]

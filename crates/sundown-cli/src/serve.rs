@@ -5,6 +5,7 @@ mod bearer;
 mod count;
 mod problem;
 mod public;
+mod store;
 mod tasks;
 mod tryout;
 mod worker;
@@ -58,7 +59,8 @@ pub(crate) fn listen(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
     Ok(coordinator)
 }
 
-/// Serves until it is told to stop, and stops.
+/// Serves until it is told to stop, and stops. Whoever asks whether it is alive is answered before there is
+/// a store, and clients are let in after.
 pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Result<Exit, BoxError> {
     let config = &loaded.config;
     if let Some(sum) = config.pod.sum(config.shutdown.timeout.0).filter(|sum| !sum.fits()) {
@@ -79,12 +81,17 @@ pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Resul
             error => named(loaded, "temp.directory", &error),
         },
     )?;
-    let tasks = worker::start(coordinator.clone(), loaded, &files).await?;
+    let ready = admin::Ready::default();
+    let admin = admin::serve(coordinator.clone(), config, &metrics, &ready)?;
+    info!(admin = %admin.local_addr(), "alive; ready when the task store is");
+    let Some(tasks) = worker::start(coordinator.clone(), loaded, &files).await? else {
+        return Ok(end(&coordinator, None).await);
+    };
     let here = tasks.clone();
     metrics.count_active_tasks(move || here.active());
     let web = public::serve(coordinator.clone(), config, &files, &tasks)?;
-    let admin = admin::serve(coordinator.clone(), config, &metrics, &tasks)?;
     coordinator.check()?;
+    ready.get_or_init(|| tasks);
     let live = watch(&coordinator, config)?;
 
     info!(
@@ -95,13 +102,18 @@ pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Resul
         commit = env!("BUILD_COMMIT"),
         "serving"
     );
+    Ok(end(&coordinator, live).await)
+}
+
+/// Waits until it is told to stop, stops, and says how that went.
+async fn end(coordinator: &Coordinator, live: Option<Live>) -> Exit {
     let report = coordinator.run().await;
     if let Some(live) = live {
         live.finish();
     }
     SCREEN.flush(crate::LAST_LINES);
     tell(&report);
-    Ok(report.exit())
+    report.exit()
 }
 
 /// What went wrong, with the key to turn and where it was set.

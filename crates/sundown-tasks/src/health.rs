@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use sundown::Shutdown;
 use tracing::{error, info};
 
-use crate::StoreError;
+use crate::{StoreError, metrics};
 
 /// What the store is asked all the time. Each is ill by itself: that a file can be read does not say
 /// that it can be written.
@@ -60,6 +60,8 @@ impl Health {
                 }
             }
         }
+        // Every time: of two who tell of a change at once, the one with the older news may be the last.
+        metrics::healthy(self.is_good());
     }
 
     /// There is nothing to ask of that kind any more, so nobody would find out that it is well.

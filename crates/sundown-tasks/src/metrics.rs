@@ -18,6 +18,8 @@ const FINISHED: &str = "sundown_tasks_finished_total";
 const SECONDS: &str = "sundown_tasks_attempt_duration_seconds";
 /// Claimed and running tasks of this process.
 const ACTIVE: &str = "sundown_tasks_active";
+/// Whether the store does what it is asked, and those who ask it are alive.
+const HEALTHY: &str = "sundown_tasks_healthy";
 /// All tasks in the store; label `state`.
 const STORED: &str = "sundown_tasks_stored";
 /// Handed back unfinished at shutdown.
@@ -37,6 +39,7 @@ pub(crate) fn describe() {
     describe_counter!(FINISHED, "Ends of attempts, by what became of the task.");
     describe_histogram!(SECONDS, "How long attempts took.");
     describe_gauge!(ACTIVE, "Tasks that this process has claimed.");
+    describe_gauge!(HEALTHY, "1 while the task store does what it is asked, else 0.");
     describe_gauge!(STORED, "Tasks in the store, by state.");
     describe_counter!(HANDED_BACK, "Tasks handed back unfinished at shutdown.");
     describe_counter!(RESCUED, "Tasks taken back from processes that were gone.");
@@ -66,6 +69,10 @@ pub(crate) fn finished(state: State) {
 
 pub(crate) fn active(count: usize) {
     gauge!(ACTIVE).set(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+pub(crate) fn healthy(is_healthy: bool) {
+    gauge!(HEALTHY).set(f64::from(u8::from(is_healthy)));
 }
 
 pub(crate) fn counted(counts: Counts) {

@@ -83,6 +83,7 @@ async fn what_is_counted_is_what_happened() {
     service.start_task(ask(1)).await.unwrap();
     until("it runs", &|| tally.count("sundown_tasks_attempts_total kind=wait") == 1).await;
     assert!((tally.gauge("sundown_tasks_active") - 1.0).abs() < 0.1);
+    until("the store answers", &|| tally.gauge("sundown_tasks_healthy") > 0.9).await;
     service.start_task(ask(2).key("two")).await.unwrap();
     service.start_task(ask(2).key("two")).await.unwrap();
     service.start_task(ask(3).key("two")).await.unwrap_err();
@@ -107,6 +108,7 @@ async fn what_is_counted_is_what_happened() {
     closed.start_task(ask(6)).await.unwrap_err();
     closed.start_batch(vec![ask(7), ask(8)]).await.unwrap_err();
     assert_eq!(refused("store"), 3);
+    until("the store is ill", &|| tally.gauge("sundown_tasks_healthy") < 0.1).await;
     assert_eq!(tally.count("sundown_tasks_enqueued_total kind=wait"), 3);
     std::fs::remove_dir_all(file).unwrap();
 }

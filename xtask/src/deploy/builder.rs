@@ -81,6 +81,16 @@ fn within(mut child: Child, patience: Duration) -> io::Result<Option<ExitStatus>
     Ok(None)
 }
 
+/// What the image is called where it is built. podman and buildah put `localhost/` before a name without
+/// a registry, and a cluster looks for `docker.io/library/`.
+pub(super) fn local_name(builder: &str, image: &str) -> String {
+    if names_a_registry(image) || matches!(builder, "docker" | "nerdctl") {
+        return image.to_owned();
+    }
+    let library = if image.contains('/') { "" } else { "library/" };
+    format!("docker.io/{library}{image}")
+}
+
 /// The words that build the image: the same for all of them.
 pub(super) fn build(image: &str, commit: &str) -> Vec<String> {
     let commit = format!("BUILD_COMMIT={commit}");
@@ -89,21 +99,50 @@ pub(super) fn build(image: &str, commit: &str) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
 
+/// The words that write the image into a file, as docker would.
+pub(super) fn save(builder: &str, image: &str, file: &str) -> Vec<String> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    match builder {
+        "buildah" => words(&["push", image, &format!("docker-archive:{file}:{image}")]),
+        "podman" => words(&["save", "--format", "docker-archive", "--output", file, image]),
+        _ => words(&["save", "--output", file, image]),
+    }
+}
+
+/// Whether an image is one certain image, which somebody has built.
+pub(super) fn is_digest(image: &str) -> bool {
+    image.contains('@')
+}
+
 /// Whether an image names the registry it belongs to, and so is to be pushed there.
 pub(super) fn names_a_registry(image: &str) -> bool {
     let Some((host, _)) = image.split_once('/') else { return false };
     host == "localhost" || host.contains(['.', ':'])
 }
 
-/// The program that brings an image of docker's into a cluster on this machine, if the context is
-/// that of one.
-pub(super) fn loader(context: &str, image: &str) -> Option<(&'static str, Vec<String>)> {
+/// An image that is to be brought into a cluster.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Load<'a> {
+    /// It is in docker's store, under this name.
+    OfDocker(&'a str),
+    /// It is in this file.
+    Archive(&'a str),
+}
+
+/// The program that brings an image into a cluster on this machine, if the context is that of one.
+pub(super) fn loader(context: &str, load: Load<'_>) -> Option<(&'static str, Vec<String>)> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     if let Some(cluster) = context.strip_prefix("kind-") {
-        return Some(("kind", words(&["load", "docker-image", image, "--name", cluster])));
+        let (what, image) = match load {
+            Load::OfDocker(image) => ("docker-image", image),
+            Load::Archive(file) => ("image-archive", file),
+        };
+        return Some(("kind", words(&["load", what, image, "--name", cluster])));
     }
+    // A context is called after its profile. The active one may be another.
+    let (Load::OfDocker(image) | Load::Archive(image)) = load;
     let is_minikube = context == "minikube";
-    is_minikube.then(|| ("minikube", words(&["image", "load", image])))
+    is_minikube.then(|| ("minikube", words(&["image", "load", image, "--profile", context])))
 }
 
 /// Whether there is a program of this name.
@@ -158,12 +197,58 @@ mod tests {
 
     #[test]
     fn a_cluster_on_this_machine_gets_the_image_without_a_registry() {
-        let (program, words) = loader("kind-test", "sundown:1").unwrap();
-        assert_eq!(
-            (program, words.join(" ")),
-            ("kind", "load docker-image sundown:1 --name test".to_owned())
-        );
-        assert_eq!(loader("minikube", "sundown:1").unwrap().0, "minikube");
-        assert_eq!(loader("production", "sundown:1"), None);
+        let line = |context, load| {
+            loader(context, load).map(|(program, words)| format!("{program} {}", words.join(" ")))
+        };
+        for (context, load, expected) in [
+            (
+                "kind-test",
+                Load::OfDocker("sundown:1"),
+                Some("kind load docker-image sundown:1 --name test"),
+            ),
+            (
+                "kind-test",
+                Load::Archive("a.tar"),
+                Some("kind load image-archive a.tar --name test"),
+            ),
+            (
+                "minikube",
+                Load::OfDocker("sundown:1"),
+                Some("minikube image load sundown:1 --profile minikube"),
+            ),
+            (
+                "minikube",
+                Load::Archive("a.tar"),
+                Some("minikube image load a.tar --profile minikube"),
+            ),
+            ("production", Load::OfDocker("sundown:1"), None),
+        ] {
+            assert_eq!(line(context, load).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn an_image_without_a_registry_is_called_what_a_cluster_takes_it_for() {
+        for (builder, image, name) in [
+            ("docker", "sundown:1", "sundown:1"),
+            ("nerdctl", "sundown:1", "sundown:1"),
+            ("podman", "sundown:1", "docker.io/library/sundown:1"),
+            ("buildah", "team/sundown:1", "docker.io/team/sundown:1"),
+            ("podman", "localhost/sundown:1", "localhost/sundown:1"),
+            ("podman", "registry.example.com/sundown", "registry.example.com/sundown"),
+        ] {
+            assert_eq!(local_name(builder, image), name, "{builder}");
+        }
+    }
+
+    #[test]
+    fn each_builder_writes_the_same_archive_in_its_own_words() {
+        for (builder, line) in [
+            ("podman", "save --format docker-archive --output a.tar docker.io/library/b:1"),
+            ("nerdctl", "save --output a.tar docker.io/library/b:1"),
+            ("buildah", "push docker.io/library/b:1 docker-archive:a.tar:docker.io/library/b:1"),
+        ] {
+            assert_eq!(save(builder, "docker.io/library/b:1", "a.tar").join(" "), line);
+        }
     }
 }

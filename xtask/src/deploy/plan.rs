@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::builder::{build, loader, names_a_registry};
+use super::builder::{Load, build, loader, local_name, names_a_registry, save};
 use super::cluster::Kubectl;
 use super::render::kustomize;
 use crate::step::{Step, timed};
@@ -15,7 +15,8 @@ use crate::step::{Step, timed};
 pub(super) struct Deployment {
     pub(super) overlay: String,
     pub(super) kubectl: Kubectl,
-    pub(super) builder: &'static str,
+    /// Who builds the image; nobody, if it is one that was built.
+    pub(super) builder: Option<&'static str>,
     pub(super) image: String,
     pub(super) commit: String,
 }
@@ -28,6 +29,30 @@ impl Deployment {
 
     fn manifest(&self) -> String {
         format!("{}/rendered.yaml", self.folder())
+    }
+
+    /// Builds the image, and brings it where the cluster finds it.
+    fn image(&self, builder: &'static str) -> Vec<Planned> {
+        let on_path = |step: Step| step.on_path(&self.kubectl.path);
+        let image = local_name(builder, &self.image);
+        let build = Step::tool("image", builder, build(&image, &self.commit));
+        let mut plan = vec![Planned::Run(on_path(build))];
+        let archive = format!("{}/image.tar", self.folder());
+        let load = match builder {
+            "docker" => Load::OfDocker(&image),
+            _ => Load::Archive(&archive),
+        };
+        if names_a_registry(&self.image) {
+            let words = ["push", &*image].map(str::to_owned);
+            plan.push(Planned::Run(on_path(Step::tool("push", builder, words))));
+        } else if let Some((program, words)) = loader(&self.kubectl.context, load) {
+            if let Load::Archive(file) = load {
+                let save = Step::tool("save", builder, save(builder, &image, file));
+                plan.push(Planned::Make(on_path(save), PathBuf::from(file)));
+            }
+            plan.push(Planned::Run(on_path(Step::tool("load", program, words))));
+        }
+        plan
     }
 
     /// The overlay with this image: kustomize takes it from a file, and from nowhere else.
@@ -53,6 +78,8 @@ impl Deployment {
 enum Planned {
     /// It must succeed.
     Run(Step),
+    /// It writes this file, which must not be there before.
+    Make(Step, PathBuf),
     /// What it prints goes into this file.
     Write(Step, PathBuf),
     /// It must succeed; if it does not, these tell why.
@@ -62,13 +89,24 @@ enum Planned {
 impl Planned {
     fn step(&self) -> &Step {
         match self {
-            Self::Run(step) | Self::Write(step, _) | Self::Explained(step, _) => step,
+            Self::Run(step)
+            | Self::Make(step, _)
+            | Self::Write(step, _)
+            | Self::Explained(step, _) => step,
         }
     }
 
     fn run(&self, root: &Path) -> anyhow::Result<()> {
         match self {
             Self::Run(step) => step.run(),
+            Self::Make(step, file) => {
+                let file = root.join(file);
+                if file.exists() {
+                    fs::remove_file(&file)
+                        .with_context(|| format!("cannot remove {}", file.display()))?;
+                }
+                step.run()
+            }
             Self::Write(step, file) => timed(step.name(), || {
                 println!("   {} > {}", step.line(), file.display());
                 fs::write(root.join(file), step.read()?)
@@ -94,25 +132,18 @@ pub(super) struct Plan(Vec<Planned>);
 
 impl Plan {
     pub(super) fn of(deployment: &Deployment) -> Self {
-        let Deployment { kubectl, builder, image, commit, .. } = deployment;
+        let kubectl = &deployment.kubectl;
         let manifest = deployment.manifest();
         let apply = |name, more: &[&str]| {
             let words = [&["apply", "--filename", &*manifest][..], more].concat();
             Planned::Run(kubectl.anywhere(name, &words))
         };
         let render = kustomize(&deployment.folder()).on_path(&kubectl.path);
-        let on_path = |step: Step| Planned::Run(step.on_path(&kubectl.path));
         let mut plan = vec![
             Planned::Write(render, PathBuf::from(&manifest)),
-            on_path(check(&manifest)),
-            on_path(Step::tool("image", builder, build(image, commit))),
+            Planned::Run(check(&manifest).on_path(&kubectl.path)),
         ];
-        if names_a_registry(image) {
-            let words = ["push", &**image].map(str::to_owned);
-            plan.push(on_path(Step::tool("push", builder, words)));
-        } else if let Some((program, words)) = loader(&kubectl.context, image) {
-            plan.push(on_path(Step::tool("load", program, words)));
-        }
+        plan.extend(deployment.builder.into_iter().flat_map(|builder| deployment.image(builder)));
         // Nothing can be tried in a namespace that is not there.
         plan.push(apply("namespace", &["--selector=app.kubernetes.io/component=namespace"]));
         plan.push(apply("dry run", &["--dry-run=server"]));

@@ -114,6 +114,40 @@ fn a_cluster_on_this_machine_is_loaded_and_nothing_is_pushed() {
 }
 
 #[test]
+fn what_docker_has_not_built_is_loaded_through_an_archive() {
+    let save = "save --format docker-archive --output target/deploy/dev/image.tar";
+    // podman writes into no file that is there.
+    let podman = format!(
+        "case \"$*\" in '{save}'*) test ! -e target/deploy/dev/image.tar && : > target/deploy/dev/image.tar;; esac"
+    );
+    let place = Place::new(&[("kubectl", KUBECTL)]);
+    fs::remove_file(place.0.join("bin/docker")).unwrap();
+    place.write("podman", &podman.replace("target/", &format!("{}/target/", place.0.display())));
+    for _ in 0..2 {
+        place.deploy("--image sundown:7 --yes").unwrap();
+    }
+    let log = place.log().join("\n");
+    let name = "docker.io/library/sundown:7";
+    for line in [
+        format!(" --tag {name} .\n"),
+        format!("\npodman {save} {name}\n"),
+        "\nkind load image-archive target/deploy/dev/image.tar --name test\n".to_owned(),
+    ] {
+        assert_eq!(log.matches(&line).count(), 2, "{line}{log}");
+    }
+}
+
+#[test]
+fn an_image_by_its_digest_is_there_already_and_needs_no_builder() {
+    let place = Place::new(&[("kubectl", KUBECTL)]);
+    fs::remove_file(place.0.join("bin/docker")).unwrap();
+    place.deploy("--image registry.example.com/sundown@sha256:0f --yes").unwrap();
+    let log = place.log().join("\n");
+    assert!(!log.contains("build") && !log.contains("push") && !log.contains("kind "), "{log}");
+    assert!(log.contains("rollout status deployment/sundown"), "{log}");
+}
+
+#[test]
 fn nothing_is_done_that_nobody_agreed_to() {
     let place = Place::new(&[("kubectl", KUBECTL)]);
     let error = place.deploy("").unwrap_err().to_string();
@@ -194,12 +228,13 @@ fn an_image_is_taken_apart_into_name_and_version() {
         let deployment = Deployment {
             overlay: "dev".to_owned(),
             kubectl: kubectl.clone(),
-            builder: "docker",
+            builder: Some("docker").filter(|_| !image.contains('@')),
             image: image.to_owned(),
             commit: String::new(),
         };
         let lines = Plan::of(&deployment).lines().join("\n");
-        assert!(lines.contains(&format!("--tag {image} .")), "{lines}");
+        let is_tagged = lines.contains(&format!("--tag {image} ."));
+        assert_eq!(is_tagged, !image.contains('@'), "{lines}");
         let text = deployment.kustomization();
         text.lines().rev().take(2).map(str::trim).collect::<Vec<_>>().join(" ")
     };

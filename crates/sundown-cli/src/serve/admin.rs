@@ -1,6 +1,6 @@
 //! The admin listener: probes, metrics, the state of the stop. It closes last.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::{App, HttpResponse, web};
 use sundown::{BoxError, ShutdownCoordinator};
@@ -15,18 +15,21 @@ use crate::config::Config;
 /// The most bytes a request to it may carry: a reason to stop.
 const BODY: u64 = 4096;
 
+/// The tasks, from when on clients may hand some in. Until then the service is alive and not ready.
+pub(super) type Ready = Arc<OnceLock<TaskService>>;
+
 /// Serves it until everything else has been released.
 pub(super) fn serve(
     coordinator: Arc<dyn ShutdownCoordinator>,
     config: &Config,
     metrics: &MetricsService,
-    tasks: &TaskService,
+    ready: &Ready,
 ) -> Result<WebServer, BoxError> {
     let settings = &config.admin;
     let listener = bind("admin.listen", settings.listen)?;
-    let tasks = tasks.clone();
-    let mut health =
-        Health::new(coordinator.clone()).check("task service", move || tasks.is_healthy());
+    let ready = ready.clone();
+    let mut health = Health::new(coordinator.clone())
+        .check("task service", move || ready.get().is_some_and(TaskService::is_healthy));
     if let Some(token) = &settings.token.0 {
         health = health.token(token.0.clone());
     }

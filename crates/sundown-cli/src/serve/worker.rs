@@ -1,34 +1,33 @@
 //! The task service of the binary: its store, its kinds, and what they need of the other layers.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use sundown::{BoxError, ShutdownCoordinator};
-use sundown_tasks::{
-    Kind, PostgresSettings, PostgresStore, Settings, SqliteSettings, SqliteStore, Store,
-    TaskService,
-};
+use sundown_tasks::{Kind, Settings, TaskService};
 use sundown_tempfiles::{TempDir, TempFiles};
 use tracing::warn;
 
-use super::{TASKS, named};
+use super::{TASKS, store};
 use crate::call::Calls;
 use crate::command::{self, Commands, Rooms, Workplace, Workplaces};
-use crate::config::{Auto, Config, Loaded, Place};
+use crate::config::{Config, Loaded};
 use crate::serve::count::Counting;
 
-/// Opens the store and starts to work.
+/// Starts to work as soon as the store is there; there is nothing to start if the service is told to
+/// stop before.
 pub(super) async fn start(
     coordinator: Arc<dyn ShutdownCoordinator>,
     loaded: &Loaded,
     files: &TempFiles,
-) -> Result<TaskService, BoxError> {
+) -> Result<Option<TaskService>, BoxError> {
     end_orphans(files).await;
-    let store = open(&loaded.config).await.map_err(|error| named(loaded, "tasks.store", &error))?;
+    let Some(store) = store::wait_for(&coordinator.shutdown(), loaded).await? else {
+        return Ok(None);
+    };
     let service =
         TaskService::start(coordinator, store, kinds(loaded, files), settings(&loaded.config))?;
-    Ok(service)
+    Ok(Some(service))
 }
 
 /// Ends the commands of services that were killed together with their shims.
@@ -37,33 +36,6 @@ async fn end_orphans(files: &TempFiles) {
     let ended = tokio::task::spawn_blocking(move || command::sweep(&root)).await.unwrap_or(0);
     if ended > 0 {
         warn!(processes = ended, "ended what the commands of a dead service had left running");
-    }
-}
-
-async fn open(config: &Config) -> Result<Arc<dyn Store>, BoxError> {
-    let place = match &config.tasks.store.0 {
-        Some(place) => place.clone(),
-        None => Place::usual()?,
-    };
-    match place {
-        Place::File(path) => {
-            if let Some(directory) = path.parent().filter(|path| *path != Path::new("")) {
-                fs::create_dir_all(directory)
-                    .map_err(|error| format!("cannot create {}: {error}", directory.display()))?;
-            }
-            let settings = SqliteSettings::new(&path);
-            // Opening may wait for another process that has the file.
-            let opened = tokio::task::spawn_blocking(move || SqliteStore::open(settings)).await?;
-            Ok(Arc::new(opened?))
-        }
-        Place::Server(url) => {
-            let settings = PostgresSettings::new(&url);
-            let settings = match &config.tasks.store_listen {
-                Auto(Some(Place::Server(direct))) => settings.listen(Some(direct.clone())),
-                Auto(Some(Place::File(_)) | None) => settings,
-            };
-            Ok(Arc::new(PostgresStore::connect(settings).await?))
-        }
     }
 }
 

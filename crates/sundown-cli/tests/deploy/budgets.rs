@@ -4,7 +4,7 @@ use std::fs;
 
 use sundown_drill::process::Signal;
 
-use crate::service::{PATIENCE, Scratch, start, sundown};
+use crate::service::{PATIENCE, Scratch, launch, serving, start, sundown};
 use crate::{file, text};
 
 #[test]
@@ -34,7 +34,9 @@ fn variables(manifest: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn what_the_pods_are_told_is_what_the_service_takes() {
-    for (manifest, containers) in [("dev", 1), ("e2e", 2)] {
+    let scratch = Scratch::new();
+    fs::write(scratch.path("token"), "correct-horse").unwrap();
+    for (manifest, containers) in [("dev", 1), ("e2e", 2), ("prod", 1), ("full", 1)] {
         let text = text(&format!("deploy/rendered/{manifest}.yaml"));
         let documents = text.split("\n---\n").filter(|it| it.contains("\nkind: Deployment\n"));
         let documents: Vec<_> = documents.collect();
@@ -44,9 +46,17 @@ fn what_the_pods_are_told_is_what_the_service_takes() {
             let variables = variables(document);
             assert!(variables.contains(&("GRACEFUL_SHUTDOWN_TIMEOUT", "30")), "{variables:?}");
             for (name, value) in variables {
-                let is_file = name == "SUNDOWN_CONFIG";
-                let value = if is_file { file("deploy/base/sundown.toml") } else { value.into() };
-                plan = plan.env(name, value);
+                plan = match name {
+                    "SUNDOWN_CONFIG" => plan.env(name, file("deploy/base/sundown.toml")),
+                    _ if name.ends_with("_FILE") && name.contains("TOKEN") => {
+                        plan.env(name, scratch.path("token"))
+                    }
+                    _ => plan.env(name, value),
+                };
+            }
+            for (name, key) in secrets(document) {
+                assert_eq!((name, key), ("SUNDOWN_TASKS_STORE", "store"), "{manifest}");
+                plan = plan.env(name, "postgres://user:password@db/tasks");
             }
             let exit = plan.spawn().unwrap().wait(PATIENCE).unwrap();
             assert_eq!(exit.code, Some(0), "{manifest}: {}", exit.stderr);
@@ -54,6 +64,61 @@ fn what_the_pods_are_told_is_what_the_service_takes() {
             assert!(exit.stdout.contains("announce 3 s + drain 16.75 s"), "{}", exit.stdout);
         }
     }
+}
+
+/// The variables that take their value from a secret, with its key.
+fn secrets(manifest: &str) -> Vec<(&str, &str)> {
+    let lines: Vec<_> = manifest.lines().map(str::trim_start).collect();
+    let found = lines.windows(4).filter_map(|window| {
+        let name = window[0].strip_prefix("- name: ")?;
+        let is_secret = (window[1], window[2]) == ("valueFrom:", "secretKeyRef:");
+        Some((name, window[3].strip_prefix("key: ").filter(|_| is_secret)?))
+    });
+    found.collect()
+}
+
+/// The words behind `args:` of a manifest's container.
+fn arguments(manifest: &str) -> Vec<String> {
+    let words = manifest.lines().map(str::trim_start).skip_while(|line| *line != "- args:");
+    let words = words.skip(1).map_while(|line| line.strip_prefix("- "));
+    words.map(|word| word.trim_matches('\'').to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_job_says_what_the_client_understands_and_shows_its_token() {
+    let scratch = Scratch::new();
+    let process = launch(&scratch, "--http-allow http://127.0.0.1:1/reports")
+        .env("SUNDOWN_WEB_TOKEN", "correct-horse")
+        .spawn()
+        .unwrap();
+    let mut service = serving(process);
+    let text = text("deploy/rendered/job.yaml");
+    assert_eq!(secrets(&text), [("SUNDOWN_WEB_TOKEN", "web-token")]);
+    // All but the waiting: nobody answers at that address.
+    let said = arguments(&text).into_iter().filter(|word| word != "--watch").map(|word| {
+        word.replace("$(JOB_COMPLETION_INDEX)", "7")
+            .replace("$(JOB_NAME)", "nightly")
+            .replace("$(JOB_UID)", "0b5e")
+            .replace("https://hooks.example.com", "http://127.0.0.1:1")
+            .replace("http://sundown:8080", &format!("http://{}", service.web))
+    });
+    let said: Vec<_> = said.collect();
+    assert!(said.len() > 6 && !said.concat().contains("$("), "{said:?}");
+    let submit = |token: &str| {
+        let client = sundown("").args(&said).env("SUNDOWN_WEB_TOKEN", token);
+        client.spawn().unwrap().wait(PATIENCE).unwrap()
+    };
+    let refused = submit("battery-staple");
+    assert_ne!(refused.code, Some(0), "{}", refused.stdout);
+    assert!(refused.stderr.contains("SUNDOWN_WEB_TOKEN"), "{}", refused.stderr);
+    for _ in 0..2 {
+        // The pod that comes after gets the same task.
+        let exit = submit("correct-horse");
+        assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+        assert!(exit.stdout.contains("\"id\":\"1\""), "{}", exit.stdout);
+    }
+    service.signal(Signal::Term);
+    service.ends_with(0);
 }
 
 /// Containers' runtimes call the end by this signal 143.

@@ -14,6 +14,8 @@ mod exposed;
 #[path = "../serve/http.rs"]
 mod http;
 mod image;
+mod labels;
+mod load;
 mod names;
 mod promql;
 mod resolver;

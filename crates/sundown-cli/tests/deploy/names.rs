@@ -1,14 +1,15 @@
-//! Alerts and dashboards ask only for what is told.
+//! Alerts and dashboards ask only for what is told, with values of labels that there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::promql::{metrics, metrics_of_variable};
+use crate::labels::has_value;
+use crate::promql::{metrics, metrics_of_variable, selections};
 use crate::{RULES, exposed, text};
 
 /// What others tell of the service: Prometheus itself, and kube-state-metrics.
-const OF_OTHERS: [&str; 2] = ["up", "kube_pod_status_ready"];
+const OF_OTHERS: [&str; 3] = ["up", "kube_pod_status_phase", "kube_pod_status_ready"];
 
 /// The expressions of the rules: what stands behind `expr:`, on its line or deeper below it.
 fn expressions_of_rules(text: &str) -> Vec<String> {
@@ -28,27 +29,43 @@ fn expressions_of_rules(text: &str) -> Vec<String> {
     found
 }
 
-/// The metrics that a dashboard asks for, in panels and in variables.
-fn asked_by_dashboard(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                match (name.as_str(), value.as_str()) {
-                    ("expr", Some(expression)) => found.extend(metrics(expression)),
-                    ("definition", Some(query)) => found.extend(metrics_of_variable(query)),
-                    _ => asked_by_dashboard(value, found),
+/// What a dashboard asks for: expressions of panels, queries of variables.
+#[derive(Default)]
+struct Dashboard {
+    expressions: Vec<String>,
+    queries: Vec<String>,
+}
+
+impl Dashboard {
+    fn read(text: &str) -> Self {
+        let mut dashboard = Self::default();
+        dashboard.gather(&serde_json::from_str(text).unwrap());
+        dashboard
+    }
+
+    fn gather(&mut self, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match (name.as_str(), value.as_str()) {
+                        ("expr", Some(expression)) => self.expressions.push(expression.to_owned()),
+                        ("definition", Some(query)) => self.queries.push(query.to_owned()),
+                        _ => self.gather(value),
+                    }
                 }
             }
+            Value::Array(values) => values.iter().for_each(|value| self.gather(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
-        Value::Array(values) => values.iter().for_each(|value| asked_by_dashboard(value, found)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
 /// Who asks for which metric.
 fn asked(rules: &str, dashboard: &str) -> BTreeMap<&'static str, BTreeSet<String>> {
-    let mut of_dashboard = BTreeSet::new();
-    asked_by_dashboard(&serde_json::from_str(dashboard).unwrap(), &mut of_dashboard);
+    let dashboard = Dashboard::read(dashboard);
+    let panels = dashboard.expressions.iter().flat_map(|expression| metrics(expression));
+    let variables = dashboard.queries.iter().flat_map(|query| metrics_of_variable(query));
+    let of_dashboard = panels.chain(variables).collect();
     let rules = expressions_of_rules(rules);
     let of_rules = rules.iter().flat_map(|expression| metrics(expression)).collect();
     BTreeMap::from([("the rules", of_rules), ("the dashboard", of_dashboard)])
@@ -82,6 +99,44 @@ async fn alerts_and_dashboards_ask_only_for_what_the_binary_tells() {
     );
     let planted = dashboard.replace("process_open_fds", "process_open_files");
     assert_eq!(unknown(&rules, &planted, &told), ["the dashboard ask for process_open_files"]);
+}
+
+/// What is selected by a value that the label never has; and how many were looked at.
+fn impossible(rules: &str, dashboard: &str) -> (Vec<String>, usize) {
+    let expressions =
+        [expressions_of_rules(rules), Dashboard::read(dashboard).expressions].concat();
+    let known: BTreeSet<_> = expressions
+        .iter()
+        .flat_map(|expression| selections(expression))
+        .filter_map(|selection| Some((has_value(&selection)?, selection)))
+        .collect();
+    let wrong = known.iter().filter(|(is_value, _)| !is_value);
+    let wrong = wrong.map(|(_, it)| format!("{}{{{}={}}}", it.metric, it.label, it.value));
+    (wrong.collect(), known.len())
+}
+
+#[test]
+fn alerts_and_dashboards_select_by_values_that_there_are() {
+    let (rules, dashboard) = (text(RULES), text("deploy/components/monitoring/dashboard.json"));
+    let (wrong, looked_at) = impossible(&rules, &dashboard);
+    assert_eq!(wrong, [""; 0]);
+    assert!(looked_at >= 10, "only {looked_at} were looked at");
+    for (right, wrong, noticed) in [
+        ("done|recovered", "done|recoverd", "sundown_waiter_outcomes_total{outcome=recoverd}"),
+        ("queue_full|store", "full|store", "sundown_tasks_refused_total{why=full}"),
+        ("verdict!=\"clean\"", "verdict!=\"ok\"", "sundown_previous_stop{verdict=ok}"),
+        (
+            "phase=\"drain\"",
+            "phase=\"draining\"",
+            "sundown_phase_duration_seconds_bucket{phase=draining}",
+        ),
+        ("state=\"dead\"", "state=\"failed\"", "sundown_tasks_stored{state=failed}"),
+        ("Running|Pending", "Runs|Pending", "kube_pod_status_phase{phase=Runs}"),
+    ] {
+        assert!(rules.contains(right), "{right}");
+        let (found, _) = impossible(&rules.replacen(right, wrong, 1), &dashboard);
+        assert_eq!(found, [noticed]);
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Which metrics an expression of `PromQL` asks for: the identifiers that are neither functions nor words
-//! of the language nor labels.
+//! of the language nor labels; and by which values of labels it selects them.
 
 use std::collections::BTreeSet;
 
@@ -44,6 +44,41 @@ pub(crate) fn metrics(expression: &str) -> BTreeSet<String> {
 pub(crate) fn metrics_of_variable(query: &str) -> BTreeSet<String> {
     let inside = query.strip_prefix("label_values(").and_then(|query| query.rsplit_once(','));
     metrics(inside.map_or(query, |(metric, _)| metric))
+}
+
+/// A value of a label by which a metric is selected.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Selection {
+    pub(crate) metric: String,
+    pub(crate) label: String,
+    pub(crate) value: String,
+}
+
+/// What this expression selects by, each alternative of a pattern by itself. Variables of a dashboard are
+/// whatever somebody chooses, and are left out.
+pub(crate) fn selections(expression: &str) -> BTreeSet<Selection> {
+    let mut found = BTreeSet::new();
+    let mut rest = expression;
+    while let Some((before, inside)) = rest.split_once('{') {
+        let metric = before.rsplit(|c| !is_inside(c)).next().unwrap_or_default();
+        rest = inside;
+        // A label, a comparison, a value in quotes; a comma, or the end.
+        while let Some((label, behind)) = rest.split_once(['=', '!']) {
+            let quoted = behind.trim_start_matches(['=', '~', ' ']);
+            let Some(quote) = quoted.chars().next() else { break };
+            let Some((values, after)) = quoted[1..].split_once(quote) else { break };
+            for value in values.split('|').filter(|value| !value.contains('$')) {
+                let [metric, label, value] = [metric, label.trim(), value].map(str::to_owned);
+                found.insert(Selection { metric, label, value });
+            }
+            let Some(next) = after.trim_start().strip_prefix(',') else {
+                rest = after;
+                break;
+            };
+            rest = next;
+        }
+    }
+    found
 }
 
 fn is_inside(c: char) -> bool {
@@ -92,4 +127,23 @@ fn metrics_are_told_from_functions_labels_and_words() {
     }
     let found = metrics_of_variable("label_values(a{x=~\"$x\"}, pod)");
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
+fn values_of_labels_are_told_from_variables_and_patterns_are_taken_apart() {
+    for (expression, expected) in [
+        ("up", ""),
+        (
+            "rate(a{x=\"y\", z=~'u|v'}[5m]) + b_total{ w != \"{}\" }",
+            "a.x.y a.z.u a.z.v b_total.w.{}",
+        ),
+        (
+            "a{pod=~\"$pod\", state!~\"x|y\"} > 0 and on (pod) c{d=\"e\"}",
+            "a.state.x a.state.y c.d.e",
+        ),
+    ] {
+        let found = selections(expression);
+        let found = found.iter().map(|it| format!("{}.{}.{}", it.metric, it.label, it.value));
+        assert_eq!(found.collect::<Vec<_>>().join(" "), expected, "{expression}");
+    }
 }

@@ -11,4 +11,5 @@ mod service;
 mod starting;
 mod terminal;
 mod visit;
+mod waiting;
 mod watchers;

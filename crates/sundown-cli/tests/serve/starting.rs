@@ -22,7 +22,10 @@ fn a_configuration_that_cannot_work_is_refused_before_anything_is_opened() {
         ("serve --weeb", "--weeb: there is no such flag"),
         ("config --config /no/such/file", "cannot read /no/such/file"),
         ("serve --listen 0.0.0.0:0", "which others can reach"),
-        ("serve --listen 192.0.2.1:80 --web-open", "cannot listen on 192.0.2.1:80"),
+        (
+            "serve --listen 192.0.2.1:80 --web-open --admin-listen 127.0.0.1:0",
+            "cannot listen on 192.0.2.1:80",
+        ),
         (
             "serve --shutdown-report-file /proc/no/such",
             "--shutdown-report-file: `shutdown.report_file`: cannot keep the shutdown report",
