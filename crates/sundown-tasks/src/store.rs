@@ -6,6 +6,7 @@ pub(crate) mod age;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod bells;
 mod error;
+mod event;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod json;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use self::error::StoreError;
+pub use self::event::{Events, Mark, TaskEvent, What};
 use crate::state::State;
 use crate::{Fence, Incarnation, TaskId};
 
@@ -341,62 +343,6 @@ pub struct Filter {
     pub limit: usize,
     /// With the task by which inputs, outputs and cursors come to so many bytes, the page ends.
     pub bytes: Option<usize>,
-}
-
-/// One thing that was told of a task.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TaskEvent {
-    /// Its number, counted up by one from 1 for each task.
-    pub seq: u64,
-    /// When.
-    pub at: UnixMillis,
-    /// By which attempt.
-    pub attempt: u32,
-    /// What.
-    pub what: What,
-}
-
-/// What was told of a task.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum What {
-    /// By the task itself.
-    Progress(Box<RawValue>),
-    /// Its attempt failed, with this error.
-    Failed(String),
-    /// Its attempt was interrupted, for this reason.
-    Interrupted(String),
-    /// It began again from the beginning.
-    Requeued,
-}
-
-/// Some events of a task, and how it stands.
-#[derive(Debug, Clone)]
-pub struct Events {
-    /// Those asked for, in their order.
-    pub events: Vec<TaskEvent>,
-    /// The number of the first that is still kept, or of the next if none is. Asked for what comes
-    /// after an earlier one, something is missing.
-    pub first_kept: u64,
-    /// The number of the last.
-    pub last: u64,
-    /// Where the task stands. A final one, with nothing after `last`, ends the stream.
-    pub state: State,
-}
-
-/// How far a log goes, and where its task stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// The number of the last event.
-    pub last: u64,
-    /// Where the task stands.
-    pub state: State,
-}
-
-impl Mark {
-    pub(crate) fn of(events: &Events) -> Self {
-        Mark { last: events.last, state: events.state }
-    }
 }
 
 /// How many tasks there are in each state.

@@ -106,7 +106,7 @@ async fn a_page_of_large_tasks_is_short_and_the_next_goes_on() {
     let large = json!({
         "kind": "command",
         "input": { "command": "cat", "stdin": stdin },
-        "run_at": 4_102_444_800_000_u64,
+        "run_at": in_an_hour(),
     });
     let mut ids = Vec::new();
     for _ in 0..5 {
