@@ -27,12 +27,14 @@ fn budget(cap: u64) -> StopBudget {
         source: "somebody".to_owned(),
         told_grace: None,
         told_prestop: None,
-        tells_interruption: false,
+        tells_interruption: Some(false),
+        readiness: None,
+        liveness: None,
     }
 }
 
 fn sum(report: &Report) -> Option<Sum> {
-    report.pods()[0].sum()
+    report.pods()[0].sum().map(|known| *known.sum())
 }
 
 fn cap(check: Check<'_>, manifest: &str) -> Option<u64> {
@@ -95,7 +97,8 @@ fn a_container_is_shown_with_what_other_documents_say() {
     assert!(!report.fails(), "{report}");
     let seen = seen.borrow();
     let container = &seen[0];
-    assert_eq!(container.command, ["web", "--port=80", "$(SECRET)"]);
+    assert_eq!((&*container.command, &*container.args), (&["web".to_owned()][..], &["--port=80".to_owned(), "$(SECRET)".to_owned()][..]));
+    assert!(container.is_command_partial && !container.is_environment_partial);
     assert_eq!(container.environment["URL"].as_deref(), Some("http://0:80"));
     assert_eq!(container.environment["SECRET"], None);
     let files: Vec<&str> = container.files.keys().map(String::as_str).collect();
@@ -155,7 +158,7 @@ fn a_hook_that_nobody_sees_into_counts_when_it_is_told() {
 
 #[test]
 fn an_announce_counts_although_the_cap_is_not_known() {
-    let probe = "readinessProbe: { tcpSocket: { port: 80 }, periodSeconds: 2 }";
+    let probe = "readinessProbe: { httpGet: { port: 80 }, periodSeconds: 2 }";
     let run = |announce: &str| {
         let manifest = deployment(&format!("sundown/announce: {announce}"), 30, probe);
         Check::new().file("web.yaml", manifest.as_bytes()).run()
@@ -196,7 +199,7 @@ fn it_prints_the_timeline_the_sum_and_each_finding() {
     let text = report.to_string();
     for line in [
         "Deployment shop/web\n",
-        "announce",
+        "GRACEFUL_SHUTDOWN_TIMEOUT",
         "SIGKILL",
         "  preStop 0 s + cap 29 s + margin 2 s = 31 s > 30 s of grace: 1 s too few\n",
         "web.yaml:11 error grace-too-short Deployment shop/web \
