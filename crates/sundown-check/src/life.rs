@@ -317,7 +317,8 @@ mod tests {
 
     #[test]
     fn a_sidecars_hook_counts_where_it_takes_longest() {
-        let sidecar = container("proxy", "25", "5").replace("image", "restartPolicy: Always, image");
+        let sidecar =
+            container("proxy", "25", "5").replace("image", "restartPolicy: Always, image");
         let main = container("main", "", "5");
         let pod = format!("  initContainers:\n{sidecar}  containers:\n{main}");
         let (signals, need, fits) = signals(30, &pod);

@@ -76,7 +76,8 @@ impl Report {
             let number = count(severity);
             parts.extend((number > 0).then(|| counted(number, name)));
         }
-        let (objects, files) = (counted(self.looked.objects, "object"), counted(self.looked.files, "file"));
+        let (objects, files) =
+            (counted(self.looked.objects, "object"), counted(self.looked.files, "file"));
         format!("{} in {objects} of {files}", parts.join(", "))
     }
 }

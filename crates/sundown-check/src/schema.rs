@@ -41,7 +41,8 @@ pub(crate) fn check(document: &Document) -> Vec<Finding> {
             Standing::Refused(flaw) => found.push(flaw),
         }
     }
-    let mut findings: Vec<_> = found.into_iter().map(|flaw| flaw.discreet(document).finding(document)).collect();
+    let mut findings: Vec<_> =
+        found.into_iter().map(|flaw| flaw.discreet(document).finding(document)).collect();
     findings
         .sort_by(|a, b| a.place.line.cmp(&b.place.line).then(a.place.field.cmp(&b.place.field)));
     findings.dedup();

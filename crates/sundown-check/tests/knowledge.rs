@@ -97,7 +97,10 @@ fn a_container_is_shown_with_what_other_documents_say() {
     assert!(!report.fails(), "{report}");
     let seen = seen.borrow();
     let container = &seen[0];
-    assert_eq!((&*container.command, &*container.args), (&["web".to_owned()][..], &["--port=80".to_owned(), "$(SECRET)".to_owned()][..]));
+    assert_eq!(
+        (&*container.command, &*container.args),
+        (&["web".to_owned()][..], &["--port=80".to_owned(), "$(SECRET)".to_owned()][..])
+    );
     assert!(container.is_command_partial && !container.is_environment_partial);
     assert_eq!(container.environment["URL"].as_deref(), Some("http://0:80"));
     assert_eq!(container.environment["SECRET"], None);
@@ -190,6 +193,62 @@ fn files_are_looked_at_together_and_reported_in_order() {
     assert_eq!(found, expected);
     let text = report.to_string();
     assert!(text.ends_with("1 error, 2 warnings in 3 objects of 3 files"), "{text}");
+}
+
+#[test]
+fn who_names_no_namespace_is_where_the_release_is() {
+    let service = |namespace: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{ name: web{namespace} }}\nspec:\n  \
+             selector: {{ app: web }}\n  ports: [{{ port: 80 }}]\n"
+        )
+    };
+    // The deployment is in the namespace shop.
+    let found = |check: Check<'_>, service: &str| {
+        let check = check.file("service.yaml", service.as_bytes());
+        let report = check.file("web.yaml", deployment("", 60, GUNICORN).as_bytes()).run();
+        report.findings().iter().any(|finding| finding.rule == Rule::NoAnnounce)
+    };
+    assert!(found(Check::new(), &service(", namespace: shop")));
+    assert!(!found(Check::new(), &service("")));
+    assert!(found(Check::new().namespace("shop"), &service("")));
+    let check = Check::new().file("web.yaml", deployment("", 60, GUNICORN).as_bytes());
+    let report = check.file("service.yaml", service("").as_bytes()).namespace("shop").run();
+    assert!(report.findings().iter().any(|finding| finding.rule == Rule::NoAnnounce));
+    let twice = [service(""), "---\n".to_owned(), service(", namespace: default")].concat();
+    let report = Check::new().file("service.yaml", twice.as_bytes()).run();
+    assert_eq!(report.findings()[0].rule, Rule::TwiceTheSame, "{report}");
+}
+
+#[test]
+fn a_sum_of_what_is_not_all_known_says_so() {
+    let hook = format!("{SUNDOWN}\n          lifecycle: {{ preStop: {{ httpGet: {{ port: 80 }} }} }}");
+    let report = Check::new().file("web.yaml", deployment("", 30, &hook).as_bytes()).run();
+    let text = report.to_string();
+    assert!(text.contains("  at least preStop 0 s + cap 12 s + margin 2 s = 14 s"), "{text}");
+    let json = serde_json::to_value(&report).unwrap();
+    let sum = &json["pods"][0]["sum"];
+    assert_eq!((&sum["fits"], &sum["is_at_least"]), (&serde_json::Value::Null, &true.into()));
+}
+
+#[test]
+fn a_sleep_that_the_api_server_refuses_is_called_so() {
+    let why = |hook: &str| {
+        let hook = format!("lifecycle: {{ preStop: {{ {hook} }} }}");
+        let report = Check::new().file("web.yaml", deployment("", 30, &hook).as_bytes()).run();
+        let mut findings = report.findings().iter();
+        findings.find(|f| f.rule == Rule::PrestopExceedsGrace).unwrap().why.clone()
+    };
+    assert!(why("sleep: { seconds: 31 }").contains("the API server refuses"));
+    assert!(!why("sleep: { seconds: 30 }").contains("the API server refuses"));
+    assert!(!why("exec: { command: [sleep, \"45\"] }").contains("the API server refuses"));
+}
+
+#[test]
+fn files_with_nothing_in_them_are_told() {
+    let empty = |text: &str| Check::new().file("a.yaml", text.as_bytes()).run().empty_files().len();
+    assert_eq!((empty(""), empty("# nothing\n---\n"), empty("kind: List\nitems: []")), (1, 1, 1));
+    assert_eq!((empty("a: ["), empty(&deployment("", 30, ""))), (0, 0));
 }
 
 #[test]

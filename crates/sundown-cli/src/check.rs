@@ -61,7 +61,8 @@ pub(crate) fn run(ask: &Ask) -> Result<Exit, BoxError> {
 
 /// That there is nothing in an input, which would pass unseen.
 fn empty(input: &Path) -> String {
-    let name = if input == Path::new("-") { "standard input".into() } else { input.to_string_lossy() };
+    let name =
+        if input == Path::new("-") { "standard input".into() } else { input.to_string_lossy() };
     format!("{name} has no object in it (did what should have rendered it fail?)")
 }
 

@@ -280,9 +280,8 @@ mod tests {
 
     #[test]
     fn a_document_counts_where_its_condition_holds() {
-        let text = format!(
-            "{NAME}: 40s\n---\nspring.config.activate.on-profile: prod\n{NAME}: 50s\n"
-        );
+        let text =
+            format!("{NAME}: 40s\n---\nspring.config.activate.on-profile: prod\n{NAME}: 50s\n");
         let all = [("/c/application.yaml", &*text)];
         assert_eq!(seconds(&files(&all, &[])), Some(40));
         assert_eq!(seconds(&files(&all, &[("SPRING_PROFILES_ACTIVE", "prod")])), Some(50));

@@ -36,7 +36,9 @@ fn of(workload: &Workload<'_>, member: &Member<'_>) -> Option<Finding> {
     let words = Words {
         what: format!("{name} says for {} that it is not ready, and {asks}", seconds(announce)),
         why: WHY,
-        mend: format!("let its readiness probe ask {asked} (periodSeconds: 1, failureThreshold: 1)"),
+        mend: format!(
+            "let its readiness probe ask {asked} (periodSeconds: 1, failureThreshold: 1)"
+        ),
     };
     // What a command of the image's own asks is not seen.
     let is_exec = member.readiness.as_ref().is_some_and(|p| matches!(p.asks, Asks::Exec(_)));

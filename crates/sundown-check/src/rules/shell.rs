@@ -94,9 +94,8 @@ fn words(command: &str) -> impl Iterator<Item = &str> {
         });
         BEFORE.contains(word) || word.ends_with("()") || is_assignment
     };
-    let is_redirection = |word: &&str| {
-        word.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['<', '>'])
-    };
+    let is_redirection =
+        |word: &&str| word.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['<', '>']);
     let words = command_part(command).split_whitespace().map(|word| word.trim_start_matches('('));
     words.skip_while(is_before).filter(move |word| !is_redirection(word) && !word.is_empty())
 }

@@ -41,9 +41,9 @@ impl Environment {
         let prefix = text(source, "prefix");
         let is_secret = source.get("secretRef").is_some();
         let reference = source.get("configMapRef").or_else(|| source.get("secretRef"));
-        let Some(data) = reference.and_then(|reference| {
-            configs.data(is_secret, namespace, text(reference, "name"))
-        }) else {
+        let Some(data) = reference
+            .and_then(|reference| configs.data(is_secret, namespace, text(reference, "name")))
+        else {
             self.is_partial = true;
             return;
         };
@@ -108,9 +108,8 @@ mod tests {
     use super::*;
 
     fn environment(variables: &[(&str, Option<&str>)]) -> Environment {
-        let owned = |&(name, value): &(&str, Option<&str>)| {
-            (name.to_owned(), value.map(str::to_owned))
-        };
+        let owned =
+            |&(name, value): &(&str, Option<&str>)| (name.to_owned(), value.map(str::to_owned));
         let variables = variables.iter().map(owned).collect();
         Environment { variables, ..Environment::default() }
     }

@@ -89,8 +89,7 @@ fn length_of(command: &[String]) -> Length {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     match script(&words) {
         Some(script) => length_of_script(script),
-        None => sleep(words.into_iter())
-            .map_or(Length::AtLeast(Duration::ZERO), Length::Known),
+        None => sleep(words.into_iter()).map_or(Length::AtLeast(Duration::ZERO), Length::Known),
     }
 }
 

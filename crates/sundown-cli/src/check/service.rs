@@ -169,13 +169,12 @@ impl Seen<'_> {
             origin => origin.to_string(),
         };
         let is_told = |key: &str| self.loaded.origin(key) != Origin::Default;
-        let told = |key: &str, time: Duration| {
-            self.certain(key, time).filter(|_| is_told(key))
-        };
+        let told = |key: &str, time: Duration| self.certain(key, time).filter(|_| is_told(key));
         let port = self.certain("admin.listen", config.admin.listen.port());
         let on = |path: &str| Some((path.to_owned(), port?));
         // A service that stays ready takes nothing back by its probe.
-        let flips = self.certain("admin.hold_readiness", config.admin.hold_readiness) == Some(false);
+        let flips =
+            self.certain("admin.hold_readiness", config.admin.hold_readiness) == Some(false);
         let announce = self.certain("shutdown.announce", budgets.announce);
         let exits_143 = config.shutdown.exit_143_when_interrupted;
         Some(StopBudget {
