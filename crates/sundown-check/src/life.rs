@@ -260,7 +260,6 @@ fn row(label: &str, span: (Duration, Duration), tone: Tone, note: &str) -> Row {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::Check;
 
     /// Where the signals of a pod come, in seconds, and the sum that is needed.

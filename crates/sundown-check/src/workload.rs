@@ -131,13 +131,15 @@ pub(crate) struct Grace {
 
 impl Grace {
     /// The one that pods of this template get; nothing if only their maker knows.
-    fn of(document: &Document, kind: Kind, template: &Node, pod: &Node) -> Option<Grace> {
-        let usual = match (kind, document.group()) {
-            (Kind::Custom, KNATIVE) => {
-                pod.get("timeoutSeconds").and_then(Node::integer).or(Some(KNATIVE_TIMEOUT))
+    fn of(document: &Document, template: &Node, pod: &Node) -> Option<Grace> {
+        let usual = match document.group() {
+            "" | "apps" | "batch" => Some(USUAL_GRACE),
+            group if PLAIN_GROUPS.contains(&group) => Some(USUAL_GRACE),
+            KNATIVE => {
+                let timeout = pod.get("timeoutSeconds").and_then(Node::integer);
+                timeout.or(Some(KNATIVE_TIMEOUT))
             }
-            (Kind::Custom, group) if !PLAIN_GROUPS.contains(&group) => None,
-            _ => Some(USUAL_GRACE),
+            _ => None,
         };
         match pod.get("terminationGracePeriodSeconds") {
             Some(node) => {
@@ -217,7 +219,7 @@ impl<'d> Workload<'d> {
         let template = document.root.at(kind.template())?;
         let pod = template.get("spec")?;
         let field = kind.template().iter().chain(&["spec"]).copied().collect::<Vec<_>>().join(".");
-        let grace = Grace::of(document, kind, template, pod)?;
+        let grace = Grace::of(document, template, pod)?;
         let members = members(pod, &field);
         let names: Vec<&str> = members.iter().map(|m| m.container.name.as_str()).collect();
         let (orders, findings) = orders::read(document, &names);

@@ -221,8 +221,26 @@ fn who_names_no_namespace_is_where_the_release_is() {
 }
 
 #[test]
+fn the_timeline_marks_signals_where_they_come() {
+    let text = |grace: u64, hook: u64| {
+        let hook = format!("lifecycle: {{ preStop: {{ sleep: {{ seconds: {hook} }} }} }}");
+        let manifest = deployment("sundown/stop-timeout: 5s", grace, &hook);
+        let report = Check::new().file("web.yaml", manifest.as_bytes()).run();
+        report.pods()[0].timeline().to_string()
+    };
+    for (grace, hook, term, kill) in [(30, 5, 5, 30), (30, 29, 29, 31), (30, 45, 30, 32)] {
+        let text = text(grace, hook);
+        let marks: Vec<&str> = text.lines().filter(|line| line.contains(" SIG")).collect();
+        assert_eq!(marks.len(), 2, "{text}");
+        assert!(marks[0].trim() == format!("{term} s  SIGTERM"), "{text}");
+        assert!(marks[1].trim() == format!("{kill} s  SIGKILL"), "{text}");
+    }
+}
+
+#[test]
 fn a_sum_of_what_is_not_all_known_says_so() {
-    let hook = format!("{SUNDOWN}\n          lifecycle: {{ preStop: {{ httpGet: {{ port: 80 }} }} }}");
+    let hook =
+        format!("{SUNDOWN}\n          lifecycle: {{ preStop: {{ httpGet: {{ port: 80 }} }} }}");
     let report = Check::new().file("web.yaml", deployment("", 30, &hook).as_bytes()).run();
     let text = report.to_string();
     assert!(text.contains("  at least preStop 0 s + cap 12 s + margin 2 s = 14 s"), "{text}");

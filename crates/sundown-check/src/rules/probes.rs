@@ -32,10 +32,10 @@ pub(super) fn share_a_path(world: &World<'_>) -> Vec<Finding> {
 
 /// What liveness asks that it should not, and whether that is known to turn to "no".
 fn mistake(member: &Member<'_>, liveness: &Probe) -> Option<(String, bool)> {
-    let known = member.budget().and_then(|budget| Some((&budget.readiness, &budget.liveness)));
-    let is = |endpoint: &Option<(String, u16)>| match (&liveness.asks, endpoint) {
-        (Asks::Http(path, port), Some((known, at))) => path == known && *port == at.to_string(),
-        _ => false,
+    let known = member.budget().map(|budget| (&budget.readiness, &budget.liveness));
+    let is = |endpoint: &Option<(String, u16)>| {
+        let known = endpoint.as_ref().map(|(path, port)| (path.as_str(), *port));
+        known.is_some() && known == liveness.asks.place()
     };
     if known.is_some_and(|(_, lives)| is(lives)) {
         // That readiness asks it, too, is the mistake of readiness.

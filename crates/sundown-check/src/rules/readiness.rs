@@ -56,10 +56,9 @@ const TCP: &str = "its readiness probe only asks whether a port is open, which i
 /// What is wrong with what a probe asks of a service that is known to answer at one place.
 fn mistake(probe: &Probe, member: &Member<'_>, (path, port): &(String, u16)) -> Option<String> {
     match &probe.asks {
-        Asks::Http(asked, at) => {
-            // A name that means nothing is found by itself.
-            let at: u16 = at.parse().ok()?;
-            let asked = asked.split('?').next().unwrap_or_default();
+        Asks::Http(..) => {
+            // A name of a port that means nothing is found by itself.
+            let (asked, at) = probe.asks.place()?;
             if (asked, at) == (path, *port) {
                 return None;
             }

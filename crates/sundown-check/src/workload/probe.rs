@@ -72,6 +72,16 @@ impl Probe {
 }
 
 impl Asks {
+    /// The path and the port that are asked by HTTP. A port whose name means nothing is none.
+    pub(crate) fn place(&self) -> Option<(&str, u16)> {
+        match self {
+            Asks::Http(path, port) => {
+                Some((path.split('?').next().unwrap_or_default(), port.parse().ok()?))
+            }
+            Asks::Exec(_) | Asks::Grpc(..) | Asks::Tcp | Asks::Nothing => None,
+        }
+    }
+
     fn of(probe: &Node, container: &Node) -> Asks {
         let plain = |node: &Node, key: &str| match node.get(key).map(|node| &node.value) {
             Some(Value::Text(text)) => text.clone(),

@@ -163,7 +163,7 @@ fn a_large_file_of_many_documents_is_read() {
     let item = format!("- a: {text}\n");
     let (documents, findings) = read(&format!("kind: List\nitems:\n{}", item.repeat(10)));
     assert_eq!((documents.len(), findings.len()), (10, 0), "{findings:?}");
-    check(&format!("a: {}\n---\n", text).repeat(65), 1, "more than 64 MiB");
+    check(&format!("a: {text}\n---\n").repeat(65), 1, "more than 64 MiB");
 }
 
 #[test]
