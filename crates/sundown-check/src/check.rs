@@ -212,9 +212,16 @@ impl<'a> Check<'a> {
             Some(Ok(budget)) => Some((Origin::Provider, budget)),
             None => None,
         };
-        let by_variable = || known::sundown(container).map(|budget| (Origin::Sundown, budget));
+        let by_variable = known::sundown(container);
+        // Nobody takes so long; but who is given the time may.
+        let is_doubtful =
+            |budget: &StopBudget| budget.cap > known::LONGEST_USUAL && budget.cap > grace;
+        let (doubtful, by_variable) = match by_variable {
+            Some(budget) if is_doubtful(&budget) => (Some(budget.cap), None),
+            by_variable => (None, by_variable),
+        };
         let known = told
-            .or_else(by_variable)
+            .or_else(|| by_variable.map(|budget| (Origin::Sundown, budget)))
             .or_else(|| known::framework(container).map(|budget| (Origin::Framework, budget)));
         let known = match (known, first) {
             (Some((origin, budget)), Some(cap)) => {
@@ -222,18 +229,16 @@ impl<'a> Check<'a> {
                 Some((origin, StopBudget { cap, source, phases, ..budget }))
             }
             (None, Some(cap)) => Some((Origin::Annotation, annotation(cap))),
-            (Some((Origin::Sundown, budget)), None)
-                if budget.cap > known::LONGEST_USUAL && budget.cap > grace =>
-            {
-                let stop = last.map(|cap| Stop::Known(Origin::Annotation, annotation(cap)));
-                return stop.unwrap_or(Stop::Doubtful(budget.cap));
-            }
             (known, None) => known,
         };
-        known
+        let known = known
             .or_else(|| last.map(|cap| (Origin::Annotation, annotation(cap))))
-            .or_else(|| self.declared(member).map(|budget| (Origin::Declared, budget)))
-            .map_or(Stop::Unknown, |(origin, budget)| Stop::Known(origin, budget))
+            .or_else(|| self.declared(member).map(|budget| (Origin::Declared, budget)));
+        match (known, doubtful) {
+            (Some((origin, budget)), _) => Stop::Known(origin, budget),
+            (None, Some(cap)) => Stop::Doubtful(cap),
+            (None, None) => Stop::Unknown,
+        }
     }
 
     /// What the user says: of this container, else of all that are not sidecars.

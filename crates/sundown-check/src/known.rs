@@ -135,11 +135,12 @@ fn dotnet(container: &Container) -> Told {
 fn quarkus(container: &Container) -> Told {
     const VARIABLE: &str = "QUARKUS_SHUTDOWN_TIMEOUT";
     let timeout = duration::parse(variable(container, VARIABLE)?)?;
-    match variable(container, "QUARKUS_SHUTDOWN_DELAY") {
-        Some(text) => sometime(timeout.saturating_add(duration::parse(text)?), VARIABLE),
-        // A delay of the image's own is not seen.
-        None => sometime(timeout, VARIABLE),
-    }
+    let delay = match container.environment.get("QUARKUS_SHUTDOWN_DELAY") {
+        Some(text) => duration::parse(text.as_deref()?)?,
+        None if container.is_environment_partial => return None,
+        None => Duration::ZERO,
+    };
+    sometime(timeout.saturating_add(delay), VARIABLE)
 }
 
 /// What an entry point's life cycle says, by arguments or variables. The entry points stop side by
@@ -253,6 +254,18 @@ mod tests {
             ("EXIT_ON_ZERO_ACTIVE_CONNECTIONS", "true"),
         ];
         assert_eq!(cap(&[], &waits), None);
+    }
+
+    #[test]
+    fn a_delay_that_is_not_seen_is_not_nothing() {
+        let cap = |container: &Container| framework(container).map(|budget| budget.cap.as_secs());
+        let mut told = container(&[], &[("QUARKUS_SHUTDOWN_TIMEOUT", "10s")]);
+        assert_eq!(cap(&told), Some(10));
+        told.is_environment_partial = true;
+        assert_eq!(cap(&told), None);
+        told.is_environment_partial = false;
+        told.environment.insert("QUARKUS_SHUTDOWN_DELAY".to_owned(), None);
+        assert_eq!(cap(&told), None);
     }
 
     #[test]

@@ -221,6 +221,28 @@ fn who_names_no_namespace_is_where_the_release_is() {
 }
 
 #[test]
+fn a_time_that_may_be_milliseconds_is_asked_about() {
+    let millis = SUNDOWN.replace("\"12\"", "\"30000\"");
+    let run = |check: Check<'_>, annotations: &str, grace: u64| {
+        let manifest = deployment(annotations, grace, &millis);
+        check.file("web.yaml", manifest.as_bytes()).run()
+    };
+    let report = run(Check::new(), "", 40);
+    let finding = &report.findings()[0];
+    assert_eq!((finding.rule, finding.severity), (Rule::StopTimeUnknown, Severity::Warning));
+    assert!(finding.what.contains("milliseconds") && sum(&report).is_none(), "{report}");
+    // Whoever says more is believed, and a grace period that holds so many seconds says it, too.
+    let declared = Check::new().stop_timeout(Some("web"), secs(30));
+    for (report, cap) in [
+        (run(declared, "", 40), 30),
+        (run(Check::new(), "sundown/stop-timeout: 29s", 40), 29),
+        (run(Check::new(), "", 30_002), 30_000),
+    ] {
+        assert_eq!(sum(&report).map(|sum| sum.cap), Some(secs(cap)), "{report}");
+    }
+}
+
+#[test]
 fn the_timeline_marks_signals_where_they_come() {
     let text = |grace: u64, hook: u64| {
         let hook = format!("lifecycle: {{ preStop: {{ sleep: {{ seconds: {hook} }} }} }}");

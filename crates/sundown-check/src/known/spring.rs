@@ -27,8 +27,8 @@ const VARIABLES: [(&str, &str); 6] = [
 /// The timeout of a service that was only told to stop gracefully.
 const USUAL: Duration = Duration::from_secs(30);
 
-/// What the container is told, by the source that wins. A graceful stop begins with closing the
-/// listener.
+/// What the container is told, by the source that wins. A graceful stop begins with taking no more
+/// requests: the listener closes, or answers 503.
 pub(super) fn told(container: &Container) -> Told {
     let above = above_files(container);
     let files = in_files(container, &above);
