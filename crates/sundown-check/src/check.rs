@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::container::{Container, Knows, StopBudget};
@@ -9,7 +10,7 @@ use crate::document::Document;
 use crate::finding::{Finding, Place, Rule, Severity, Words};
 use crate::known;
 use crate::life::PodLife;
-use crate::report::Report;
+use crate::report::{Looked, Report};
 use crate::rules::{self, World};
 use crate::schema;
 use crate::sum::MARGIN;
@@ -36,9 +37,11 @@ use crate::yaml;
 /// `sundown/ignore: RULE, RULE` lets pass what is meant to be so.
 pub struct Check<'a> {
     files: usize,
+    /// Files in which there is nothing, not even a fault.
+    empty: Vec<String>,
     documents: Vec<Document>,
-    /// Where each object stands.
-    known: BTreeMap<[String; 4], Place>,
+    /// Where objects are applied that name no namespace.
+    release: Arc<str>,
     findings: Vec<Finding>,
     margin: Duration,
     declared: Vec<(Option<String>, Duration)>,
@@ -51,8 +54,9 @@ impl<'a> Check<'a> {
     pub fn new() -> Self {
         Check {
             files: 0,
+            empty: Vec::new(),
             documents: Vec::new(),
-            known: BTreeMap::new(),
+            release: "default".into(),
             findings: Vec::new(),
             margin: MARGIN,
             declared: Vec::new(),
@@ -63,25 +67,44 @@ impl<'a> Check<'a> {
 
     /// Adds a file, by the name that findings call it. What one file says counts for all.
     pub fn file(mut self, name: impl Into<String>, bytes: &[u8]) -> Self {
-        let (documents, findings) = yaml::read(&name.into(), bytes);
+        let name = name.into();
+        let (documents, findings) = yaml::read(&name, bytes);
+        if documents.is_empty() && findings.is_empty() {
+            self.empty.push(name);
+        }
         self.findings.extend(findings);
         self.findings.extend(documents.iter().flat_map(schema::check));
-        documents.into_iter().for_each(|document| self.add(document));
+        let at_home = |document| Document { release: self.release.clone(), ..document };
+        self.documents.extend(documents.into_iter().map(at_home));
         self.files += 1;
         self
     }
 
-    /// Adds an object. One that is there already counts as it was there.
-    fn add(&mut self, document: Document) {
-        let place = document.place(document.root.line, "metadata.name");
-        if let Some(identity) = document.identity() {
-            if let Some(first) = self.known.get(&identity) {
-                self.findings.push(twice(&document, place, first));
-                return;
-            }
-            self.known.insert(identity, place);
+    /// The namespace to which objects are applied that name none; `default` unless told.
+    pub fn namespace(mut self, name: &str) -> Self {
+        self.release = name.into();
+        for document in &mut self.documents {
+            document.release = self.release.clone();
         }
-        self.documents.push(document);
+        self
+    }
+
+    /// Each object once. One that is there already counts as it was there.
+    fn once(&self) -> (Vec<&Document>, Vec<Finding>) {
+        let mut known: BTreeMap<[String; 4], Place> = BTreeMap::new();
+        let (mut documents, mut findings) = (Vec::new(), Vec::new());
+        for document in &self.documents {
+            let place = document.place(document.root.line, "metadata.name");
+            if let Some(identity) = document.identity() {
+                if let Some(first) = known.get(&identity) {
+                    findings.push(twice(document, place, first));
+                    continue;
+                }
+                known.insert(identity, place);
+            }
+            documents.push(document);
+        }
+        (documents, findings)
     }
 
     /// What must be left of a grace period.
@@ -115,10 +138,13 @@ impl<'a> Check<'a> {
 
     /// Looks.
     pub fn run(&self) -> Report {
-        let configs = Configs::of(&self.documents);
+        let (documents, twice) = self.once();
+        let objects = documents.len();
+        let configs = Configs::of(&documents);
         let mut findings = self.findings.clone();
+        findings.extend(twice);
         let mut workloads = Vec::new();
-        for document in &self.documents {
+        for document in &documents {
             if let Some((mut workload, found)) = Workload::of(document) {
                 self.resolve(&mut workload, &configs);
                 workloads.push(workload);
@@ -126,10 +152,11 @@ impl<'a> Check<'a> {
             }
         }
         let pods = workloads.iter().map(|workload| PodLife::of(workload, self.margin)).collect();
-        let world = World::new(&self.documents, workloads, self.margin);
+        let world = World::new(documents, workloads, self.margin);
         findings.extend(rules::all(&world));
         self.drop_ignored(&mut findings);
-        Report::new(findings, pods, self.is_strict, (self.documents.len(), self.files))
+        let empty = self.empty.clone();
+        Report::new(findings, pods, self.is_strict, Looked { objects, files: self.files, empty })
     }
 
     fn drop_ignored(&self, findings: &mut Vec<Finding>) {
@@ -151,13 +178,14 @@ impl<'a> Check<'a> {
     fn resolve(&self, workload: &mut Workload<'_>, configs: &Configs<'_>) {
         let is_only = workload.mains().count() == 1;
         let orders = workload.orders.clone();
+        let grace = workload.grace_period();
         let (namespace, pod) = (workload.document.namespace(), workload.pod);
         for member in &mut workload.members {
             member.fill(configs, namespace, pod);
             let (name, is_main) = (member.container.name.clone(), member.role == Role::Main);
             let of_pod = orders.stop.pod.filter(|_| is_main);
             let first = orders.stop.of(&name).or(of_pod.filter(|_| is_only));
-            member.stop = self.stop_of(member, first, of_pod);
+            member.stop = self.stop_of(member, grace, first, of_pod);
             member.shrink();
             let told = if is_main { orders.announce.of_any(&name) } else { None };
             member.announce = told.or(member.budget().and_then(|budget| budget.announce));
@@ -173,18 +201,27 @@ impl<'a> Check<'a> {
     fn stop_of(
         &self,
         member: &Member<'_>,
+        grace: Duration,
         first: Option<Duration>,
         last: Option<Duration>,
     ) -> Stop {
         let container = &member.container;
         let annotation = |cap| known::budget(cap, "sundown/stop-timeout".to_owned());
         let told = match self.knows.iter().find_map(|knows| knows(container)) {
-            Some(Err(refusal)) => return Stop::Refuses(refusal),
+            Some(Err(refusal)) => return refuses(member, refusal),
             Some(Ok(budget)) => Some((Origin::Provider, budget)),
             None => None,
         };
+        let by_variable = known::sundown(container);
+        // Nobody takes so long; but who is given the time may.
+        let is_doubtful =
+            |budget: &StopBudget| budget.cap > known::LONGEST_USUAL && budget.cap > grace;
+        let (doubtful, by_variable) = match by_variable {
+            Some(budget) if is_doubtful(&budget) => (Some(budget.cap), None),
+            by_variable => (None, by_variable),
+        };
         let known = told
-            .or_else(|| known::sundown(container).map(|budget| (Origin::Sundown, budget)))
+            .or_else(|| by_variable.map(|budget| (Origin::Sundown, budget)))
             .or_else(|| known::framework(container).map(|budget| (Origin::Framework, budget)));
         let known = match (known, first) {
             (Some((origin, budget)), Some(cap)) => {
@@ -194,10 +231,14 @@ impl<'a> Check<'a> {
             (None, Some(cap)) => Some((Origin::Annotation, annotation(cap))),
             (known, None) => known,
         };
-        known
+        let known = known
             .or_else(|| last.map(|cap| (Origin::Annotation, annotation(cap))))
-            .or_else(|| self.declared(member).map(|budget| (Origin::Declared, budget)))
-            .map_or(Stop::Unknown, |(origin, budget)| Stop::Known(origin, budget))
+            .or_else(|| self.declared(member).map(|budget| (Origin::Declared, budget)));
+        match (known, doubtful) {
+            (Some((origin, budget)), _) => Stop::Known(origin, budget),
+            (None, Some(cap)) => Stop::Doubtful(cap),
+            (None, None) => Stop::Unknown,
+        }
     }
 
     /// What the user says: of this container, else of all that are not sidecars.
@@ -209,6 +250,15 @@ impl<'a> Check<'a> {
         let cap = of(Some(member.name())).or(of_all)?;
         Some(known::budget(cap, "declared by the user".to_owned()))
     }
+}
+
+/// What a service says that would not start, unless a secret could be read in it.
+fn refuses(member: &Member<'_>, refusal: String) -> Stop {
+    Stop::Refuses(if member.betrays(&refusal) {
+        "it refuses what a secret holds, which is not shown here".to_owned()
+    } else {
+        refusal
+    })
 }
 
 fn twice(document: &Document, place: Place, first: &Place) -> Finding {

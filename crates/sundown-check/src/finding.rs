@@ -83,6 +83,8 @@ pub enum Rule {
     ToldOtherwise,
     /// The service says goodbye for a shorter time than probes need to notice.
     AnnounceTooShort,
+    /// No probe hears the service say that it is not ready.
+    ReadinessNotAsked,
     /// Nothing holds the pod back while the network looks away.
     NoAnnounce,
     /// Liveness and readiness ask the same, so that a pod that drains is killed for it.

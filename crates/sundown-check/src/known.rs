@@ -7,40 +7,53 @@ mod spring;
 
 use std::time::Duration;
 
-use sundown::Builder;
-
 use crate::container::{Container, StopBudget};
 use crate::workload::duration;
 
 /// One row of the table: what it was told, and by what.
-type Told = Option<(Duration, String)>;
+type Told = Option<Knowledge>;
+
+/// What a program was told.
+#[derive(Debug, PartialEq)]
+struct Knowledge {
+    cap: Duration,
+    source: String,
+    /// For how long of it it serves, if that is known. Nothing: it closes its listener at once.
+    announce: Option<Duration>,
+}
 
 const FRAMEWORKS: [fn(&Container) -> Told; 8] =
     [spring::told, gunicorn, uvicorn, dotnet, quarkus, traefik, istio, linkerd];
 
 /// The variable that every service built on Sundown reads.
-const CAP_VARIABLE: &str = "GRACEFUL_SHUTDOWN_TIMEOUT";
+pub(crate) const CAP_VARIABLE: &str = "GRACEFUL_SHUTDOWN_TIMEOUT";
 
-/// A service built on Sundown that is told its cap, as it stops unless its program says otherwise.
+/// Who means more is thought to mean milliseconds, unless the grace period holds it.
+pub(crate) const LONGEST_USUAL: Duration = Duration::from_secs(60 * 60);
+
+/// A service that is told its cap as one built on Sundown is. That it announces is not said: others
+/// read a variable of this name, too.
 pub(crate) fn sundown(container: &Container) -> Option<StopBudget> {
     let text = variable(container, CAP_VARIABLE)?;
     let seconds: f64 = text.trim().parse().ok()?;
     let cap = Duration::try_from_secs_f64(seconds).ok().filter(|cap| !cap.is_zero())?;
-    let announce = Builder::ANNOUNCE_IN_KUBERNETES;
-    let phases = match cap.checked_sub(announce) {
-        Some(rest) => {
-            vec![("announce".to_owned(), announce), ("drain, flush, release".to_owned(), rest)]
-        }
-        None => Vec::new(),
-    };
-    let source = CAP_VARIABLE.to_owned();
-    Some(StopBudget { announce: Some(announce), phases, ..budget(cap, source) })
+    Some(budget(cap, CAP_VARIABLE.to_owned()))
 }
 
 /// A program of the table.
 pub(crate) fn framework(container: &Container) -> Option<StopBudget> {
-    let told = FRAMEWORKS.iter().find_map(|told| told(container));
-    told.map(|(cap, source)| budget(cap, source))
+    let told = FRAMEWORKS.iter().find_map(|told| told(container))?;
+    Some(StopBudget { announce: told.announce, ..budget(told.cap, told.source) })
+}
+
+/// A server that stops listening as soon as it gets SIGTERM.
+fn at_once(cap: Duration, source: impl Into<String>) -> Told {
+    Some(Knowledge { cap, source: source.into(), announce: Some(Duration::ZERO) })
+}
+
+/// A program of which it is not known for how long it listens.
+fn sometime(cap: Duration, source: impl Into<String>) -> Told {
+    Some(Knowledge { cap, source: source.into(), announce: None })
 }
 
 /// A budget of which nothing but the cap is known.
@@ -52,7 +65,9 @@ pub(crate) fn budget(cap: Duration, source: String) -> StopBudget {
         source,
         told_grace: None,
         told_prestop: None,
-        tells_interruption: false,
+        tells_interruption: None,
+        readiness: None,
+        liveness: None,
     }
 }
 
@@ -62,7 +77,7 @@ fn variable<'c>(container: &'c Container, name: &str) -> Option<&'c str> {
 
 /// The command, also where it stands in a script: `sh -c "exec gunicorn …"`.
 fn words(container: &Container) -> impl Iterator<Item = &str> {
-    container.command.iter().flat_map(|word| word.split_whitespace())
+    container.words().flat_map(str::split_whitespace)
 }
 
 /// The value of `--flag VALUE` or `--flag=VALUE`; the last one counts.
@@ -93,35 +108,39 @@ fn gunicorn(container: &Container) -> Told {
     }
     let text = flag(words(container), FLAG)
         .or_else(|| flag(more.unwrap_or_default().split_whitespace(), FLAG))?;
-    Some((whole_seconds(text)?, format!("gunicorn {FLAG}")))
+    // Its arbiter closes the listeners before it tells the workers.
+    at_once(whole_seconds(text)?, format!("gunicorn {FLAG}"))
 }
 
+/// Its shutdown begins with closing the servers.
 fn uvicorn(container: &Container) -> Told {
     const FLAG: &str = "--timeout-graceful-shutdown";
     const VARIABLE: &str = "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN";
     match flag(words(container), FLAG) {
-        Some(text) => Some((whole_seconds(text)?, format!("uvicorn {FLAG}"))),
-        None => Some((whole_seconds(variable(container, VARIABLE)?)?, VARIABLE.to_owned())),
+        Some(text) => at_once(whole_seconds(text)?, format!("uvicorn {FLAG}")),
+        None => at_once(whole_seconds(variable(container, VARIABLE)?)?, VARIABLE),
     }
 }
 
-/// The host's `shutdownTimeoutSeconds`, by variables whose names ignore case.
+/// The host's `shutdownTimeoutSeconds`, by variables whose names ignore case. What is hosted may
+/// wait before its server is stopped.
 fn dotnet(container: &Container) -> Told {
     const NAMES: [&str; 2] = ["DOTNET_SHUTDOWNTIMEOUTSECONDS", "ASPNETCORE_SHUTDOWNTIMEOUTSECONDS"];
     let is_it = |name: &str| NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
     let (name, value) = container.environment.iter().find(|(name, _)| is_it(name))?;
-    Some((whole_seconds(value.as_deref()?)?, name.clone()))
+    sometime(whole_seconds(value.as_deref()?)?, name.clone())
 }
 
-/// The timeout, behind the delay where there is one.
+/// The timeout, behind the delay where there is one, in which it serves if it was built to.
 fn quarkus(container: &Container) -> Told {
     const VARIABLE: &str = "QUARKUS_SHUTDOWN_TIMEOUT";
     let timeout = duration::parse(variable(container, VARIABLE)?)?;
-    let delay = match variable(container, "QUARKUS_SHUTDOWN_DELAY") {
-        Some(text) => duration::parse(text)?,
+    let delay = match container.environment.get("QUARKUS_SHUTDOWN_DELAY") {
+        Some(text) => duration::parse(text.as_deref()?)?,
+        None if container.is_environment_partial => return None,
         None => Duration::ZERO,
     };
-    Some((timeout.saturating_add(delay), VARIABLE.to_owned()))
+    sometime(timeout.saturating_add(delay), VARIABLE)
 }
 
 /// What an entry point's life cycle says, by arguments or variables. The entry points stop side by
@@ -149,8 +168,10 @@ fn traefik(container: &Container) -> Told {
         let time = if is_accept { &mut times.0 } else { &mut times.1 };
         *time = duration::parse(value)?;
     }
+    let closes_at_once = points.values().any(|(accept, _)| accept.is_zero());
     let longest = points.into_values().map(|(accept, grace)| accept.saturating_add(grace)).max()?;
-    Some((longest, "traefik transport.lifeCycle".to_owned()))
+    let told = if closes_at_once { at_once } else { sometime };
+    told(longest, "traefik transport.lifeCycle".to_owned())
 }
 
 /// The mesh's proxy, unless it waits for its connections however long they take.
@@ -162,17 +183,17 @@ fn istio(container: &Container) -> Told {
         return None;
     }
     if let Some(text) = variable(container, VARIABLE) {
-        return Some((whole_seconds(text)?, VARIABLE.to_owned()));
+        return sometime(whole_seconds(text)?, VARIABLE);
     }
     let config: serde_json::Value =
         serde_json::from_str(variable(container, "PROXY_CONFIG")?).ok()?;
     let text = config.get("terminationDrainDuration")?.as_str()?;
-    Some((duration::parse(text)?, "terminationDrainDuration".to_owned()))
+    sometime(duration::parse(text)?, "terminationDrainDuration")
 }
 
 fn linkerd(container: &Container) -> Told {
     const VARIABLE: &str = "LINKERD2_PROXY_SHUTDOWN_GRACE_PERIOD";
-    Some((duration::parse(variable(container, VARIABLE)?)?, VARIABLE.to_owned()))
+    sometime(duration::parse(variable(container, VARIABLE)?)?, VARIABLE)
 }
 
 #[cfg(test)]
@@ -236,12 +257,37 @@ mod tests {
     }
 
     #[test]
-    fn a_service_of_ours_is_told_in_seconds_and_announces() {
+    fn a_delay_that_is_not_seen_is_not_nothing() {
+        let cap = |container: &Container| framework(container).map(|budget| budget.cap.as_secs());
+        let mut told = container(&[], &[("QUARKUS_SHUTDOWN_TIMEOUT", "10s")]);
+        assert_eq!(cap(&told), Some(10));
+        told.is_environment_partial = true;
+        assert_eq!(cap(&told), None);
+        told.is_environment_partial = false;
+        told.environment.insert("QUARKUS_SHUTDOWN_DELAY".to_owned(), None);
+        assert_eq!(cap(&told), None);
+    }
+
+    #[test]
+    fn who_closes_at_once_is_known_to() {
+        let announce = |command: &[&str]| {
+            framework(&container(command, &[])).and_then(|budget| budget.announce)
+        };
+        let at_once = Some(Duration::ZERO);
+        assert_eq!(announce(&["gunicorn", "--graceful-timeout=40"]), at_once);
+        assert_eq!(announce(&["uvicorn", "--timeout-graceful-shutdown=25"]), at_once);
+        assert_eq!(announce(&["java", "--server.shutdown=graceful"]), at_once);
+        let entry_point = "--entrypoints.web.transport.lifecycle";
+        assert_eq!(announce(&[&format!("{entry_point}.gracetimeout=20s")]), at_once);
+        assert_eq!(announce(&[&format!("{entry_point}.requestacceptgracetimeout=5s")]), None);
+    }
+
+    #[test]
+    fn a_variable_of_our_name_tells_a_cap_and_no_more() {
         let told = |text| sundown(&container(&[], &[("GRACEFUL_SHUTDOWN_TIMEOUT", text)]));
         let budget = told("30").unwrap();
         assert_eq!(budget.cap, Duration::from_secs(30));
-        assert_eq!(budget.announce, Some(Duration::from_secs(3)));
-        assert_eq!(budget.phases.iter().map(|(_, time)| *time).sum::<Duration>(), budget.cap);
+        assert_eq!((budget.announce, budget.phases), (None, Vec::new()));
         for wrong in ["30s", "0", "-1", "", "NaN", "1e300"] {
             assert_eq!(told(wrong), None, "{wrong}");
         }

@@ -52,4 +52,4 @@ pub use finding::{Finding, Place, Rule, Severity};
 pub use life::PodLife;
 pub use node::{Entry, Node, Value};
 pub use report::Report;
-pub use sum::{MARGIN, Sum};
+pub use sum::{MARGIN, PodSum, Sum};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::finding::{Finding, Severity};
 use crate::life::{Part, PodLife};
-use crate::sum::Sum;
+use crate::sum::PodSum;
 use crate::workload::Role;
 
 /// What a check found. It prints for people, and serializes for machines.
@@ -17,8 +17,16 @@ pub struct Report {
     findings: Vec<Finding>,
     pods: Vec<PodLife>,
     is_strict: bool,
-    objects: usize,
-    files: usize,
+    looked: Looked,
+}
+
+/// What there was to look at.
+#[derive(Debug, Clone)]
+pub(crate) struct Looked {
+    pub(crate) objects: usize,
+    pub(crate) files: usize,
+    /// Files with nothing in them.
+    pub(crate) empty: Vec<String>,
 }
 
 impl Report {
@@ -26,13 +34,13 @@ impl Report {
         mut findings: Vec<Finding>,
         pods: Vec<PodLife>,
         is_strict: bool,
-        (objects, files): (usize, usize),
+        looked: Looked,
     ) -> Self {
         findings.sort_by(|a, b| {
             let key = |f: &Finding| (f.place.line, f.severity, f.rule, f.place.document);
             a.place.file.cmp(&b.place.file).then_with(|| key(a).cmp(&key(b)))
         });
-        Report { findings, pods, is_strict, objects, files }
+        Report { findings, pods, is_strict, looked }
     }
 
     /// What was found, by file and line.
@@ -43,6 +51,12 @@ impl Report {
     /// How the pods of each object end.
     pub fn pods(&self) -> &[PodLife] {
         &self.pods
+    }
+
+    /// The files in which there is nothing to check, not even a fault: what failed to render looks
+    /// like this.
+    pub fn empty_files(&self) -> &[String] {
+        &self.looked.empty
     }
 
     /// Whether these manifests should not be deployed: there is an error, or a warning where the
@@ -62,7 +76,8 @@ impl Report {
             let number = count(severity);
             parts.extend((number > 0).then(|| counted(number, name)));
         }
-        let (objects, files) = (counted(self.objects, "object"), counted(self.files, "file"));
+        let (objects, files) =
+            (counted(self.looked.objects, "object"), counted(self.looked.files, "file"));
         format!("{} in {objects} of {files}", parts.join(", "))
     }
 }
@@ -144,14 +159,16 @@ fn of_part(part: &Part) -> Value {
     })
 }
 
-fn of_sum(sum: &Sum) -> Value {
+fn of_sum(known: &PodSum) -> Value {
+    let sum = known.sum();
     json!({
+        "is_at_least": known.is_at_least(),
         "prestop_ms": millis(sum.prestop),
         "cap_ms": millis(sum.cap),
         "margin_ms": millis(sum.margin),
         "grace_ms": millis(sum.grace),
         "need_ms": millis(sum.need()),
-        "fits": sum.fits(),
+        "fits": known.fits(),
     })
 }
 

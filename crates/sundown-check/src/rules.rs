@@ -7,6 +7,7 @@ mod grace;
 mod job;
 mod prestop;
 mod probes;
+mod readiness;
 mod scale;
 mod shell;
 mod told;
@@ -23,7 +24,7 @@ use crate::workload::{Kind, Workload};
 #[derive(Debug)]
 pub(crate) struct World<'d> {
     /// Every object of every file.
-    documents: &'d [Document],
+    documents: Vec<&'d Document>,
     /// Those that run pods.
     workloads: Vec<Workload<'d>>,
     /// What must be left of a grace period.
@@ -41,15 +42,18 @@ const HPA: &str = "HorizontalPodAutoscaler";
 
 type RuleFn = fn(&World<'_>) -> Vec<Finding>;
 
-const RULES: [RuleFn; 20] = [
+const RULES: [RuleFn; 23] = [
     grace::none,
     grace::exceeded_by_prestop,
     grace::too_short,
+    grace::of_a_probe,
     told::unknown,
+    told::doubtful,
     told::refuses,
     told::otherwise,
     announce::too_short,
     announce::missing,
+    readiness::not_asked,
     probes::share_a_path,
     prestop::cannot_run,
     disruption::blocks_eviction,
@@ -72,16 +76,16 @@ pub(crate) fn all(world: &World<'_>) -> Vec<Finding> {
 impl<'d> World<'d> {
     /// All of it, with what its objects mean to each other.
     pub(crate) fn new(
-        documents: &'d [Document],
+        documents: Vec<&'d Document>,
         workloads: Vec<Workload<'d>>,
         margin: Duration,
     ) -> Self {
         // KEDA makes an autoscaler of its own from each of its objects, so those come last.
-        let scalers = of_kind(documents, "autoscaling", HPA)
-            .chain(of_kind(documents, "keda.sh", "ScaledObject"))
+        let scalers = of_kind(&documents, "autoscaling", HPA)
+            .chain(of_kind(&documents, "keda.sh", "ScaledObject"))
             .filter_map(|scaler| Some((target(scaler)?, scaler)))
             .collect();
-        let budgets = disruption::budgets(documents, &workloads);
+        let budgets = disruption::budgets(&documents, &workloads);
         World { documents, workloads, margin, scalers, budgets }
     }
 
@@ -95,8 +99,12 @@ impl<'d> World<'d> {
     fn replicas(&self, workload: &Workload<'d>) -> Option<u64> {
         match workload.kind {
             Kind::Pod => return Some(1),
-            Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet => {}
-            Kind::DaemonSet | Kind::Job | Kind::CronJob => return None,
+            Kind::Deployment
+            | Kind::StatefulSet
+            | Kind::ReplicaSet
+            | Kind::ReplicationController => {}
+            Kind::Custom if workload.document.root.at(&["spec", "replicas"]).is_some() => {}
+            Kind::DaemonSet | Kind::Job | Kind::CronJob | Kind::Custom => return None,
         }
         let number = match self.scaler(workload) {
             Some(scaler) if scaler.kind() == HPA => scaler.root.at(&["spec", "minReplicas"]),
@@ -109,14 +117,14 @@ impl<'d> World<'d> {
 
 /// The documents of a kind, whatever the version of its group.
 fn of_kind<'d>(
-    documents: &'d [Document],
+    documents: &[&'d Document],
     group: &str,
     kind: &str,
 ) -> impl Iterator<Item = &'d Document> {
-    documents.iter().filter(move |document| {
-        let of = document.api_version().split_once('/').map_or("", |(group, _)| group);
-        of == group && document.kind() == kind
-    })
+    documents
+        .iter()
+        .copied()
+        .filter(move |document| document.group() == group && document.kind() == kind)
 }
 
 /// What an autoscaler scales.

@@ -41,7 +41,8 @@ pub(crate) fn check(document: &Document) -> Vec<Finding> {
             Standing::Refused(flaw) => found.push(flaw),
         }
     }
-    let mut findings: Vec<_> = found.into_iter().map(|flaw| flaw.finding(document)).collect();
+    let mut findings: Vec<_> =
+        found.into_iter().map(|flaw| flaw.discreet(document).finding(document)).collect();
     findings
         .sort_by(|a, b| a.place.line.cmp(&b.place.line).then(a.place.field.cmp(&b.place.field)));
     findings.dedup();
@@ -93,5 +94,16 @@ impl Flaw {
             why: self.why,
             mend: self.mend,
         }
+    }
+
+    /// The same without the value it is about, where that is a secret.
+    fn discreet(self, document: &Document) -> Self {
+        let is_data = self.field.starts_with("data.") || self.field.starts_with("stringData.");
+        if document.kind() != "Secret" || !is_data || self.rule != Rule::WrongValue {
+            return self;
+        }
+        let what = "the value is not what it must be (it is a secret, and not shown)".to_owned();
+        let mend = "write base64 under `data`, and a text in quotes under `stringData`".to_owned();
+        Self { what, mend, ..self }
     }
 }

@@ -54,6 +54,49 @@ impl fmt::Display for Sum {
     }
 }
 
+/// What is known of the sum of a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodSum {
+    /// All of it.
+    Whole(Sum),
+    /// What it comes to without hooks or stops whose time nobody knows.
+    AtLeast(Sum),
+}
+
+impl PodSum {
+    /// The sum, as far as it is known.
+    pub fn sum(&self) -> &Sum {
+        match self {
+            PodSum::Whole(sum) | PodSum::AtLeast(sum) => sum,
+        }
+    }
+
+    /// Whether something is not known that would come on top.
+    pub fn is_at_least(&self) -> bool {
+        match self {
+            PodSum::Whole(_) => false,
+            PodSum::AtLeast(_) => true,
+        }
+    }
+
+    /// Whether what is given is enough, if that can be said.
+    pub fn fits(&self) -> Option<bool> {
+        let fits = self.sum().fits();
+        (!fits || !self.is_at_least()).then_some(fits)
+    }
+}
+
+impl fmt::Display for PodSum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = if self.is_at_least() { "at least " } else { "" };
+        write!(f, "{head}{}", self.sum())?;
+        match self.fits() {
+            Some(_) => Ok(()),
+            None => f.write_str(", and more that nobody knows"),
+        }
+    }
+}
+
 /// Nothing has the unit of what it is added to.
 fn plain(time: Duration) -> String {
     if time.is_zero() { "0 s".to_owned() } else { seconds(time) }
@@ -73,6 +116,17 @@ mod tests {
         assert!(sum(5, 30, 37).fits());
         assert!(!sum(5, 30, 36).fits());
         assert!(!sum(0, u64::MAX, 30).fits());
+    }
+
+    #[test]
+    fn what_is_not_known_whole_fits_never_for_certain() {
+        assert_eq!(PodSum::Whole(sum(5, 30, 37)).fits(), Some(true));
+        assert_eq!(PodSum::AtLeast(sum(5, 30, 37)).fits(), None);
+        assert_eq!(PodSum::AtLeast(sum(5, 30, 36)).fits(), Some(false));
+        let text = PodSum::AtLeast(sum(5, 30, 40)).to_string();
+        let expected = "at least preStop 5 s + cap 30 s + margin 2 s = 37 s ≤ 40 s of grace, and \
+                        more that nobody knows";
+        assert_eq!(text, expected);
     }
 
     #[test]

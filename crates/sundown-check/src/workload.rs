@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod duration;
+pub(crate) mod environment;
 pub(crate) mod hook;
 pub(crate) mod orders;
 pub(crate) mod probe;
@@ -14,7 +15,8 @@ use crate::document::Document;
 use crate::finding::{Finding, Rule, Severity, Words};
 use crate::node::Node;
 
-use self::config::{Configs, expand};
+use self::config::{Configs, list};
+use self::environment::Environment;
 use self::hook::{Hook, Length};
 use self::orders::Orders;
 use self::probe::Probe;
@@ -31,22 +33,38 @@ pub(crate) enum Kind {
     StatefulSet,
     DaemonSet,
     ReplicaSet,
+    ReplicationController,
     Job,
     CronJob,
+    /// A custom one that holds a pod template where the usual ones do.
+    Custom,
 }
+
+/// Groups whose pod templates become pods as they are written.
+const PLAIN_GROUPS: [&str; 3] = ["argoproj.io", "apps.kruise.io", "apps.openshift.io"];
+
+/// Makes the grace period out of a timeout of its own.
+const KNATIVE: &str = "serving.knative.dev";
+
+/// What Knative gives a revision that asks for nothing.
+const KNATIVE_TIMEOUT: i64 = 300;
 
 impl Kind {
     /// What this document is, if it runs pods.
     pub(crate) fn of(document: &Document) -> Option<Kind> {
-        let group = document.api_version().split_once('/').map_or("", |(group, _)| group);
-        match (group, document.kind()) {
+        match (document.group(), document.kind()) {
             ("", "Pod") => Some(Kind::Pod),
+            ("", "ReplicationController") => Some(Kind::ReplicationController),
             ("apps", "Deployment") => Some(Kind::Deployment),
             ("apps", "StatefulSet") => Some(Kind::StatefulSet),
             ("apps", "DaemonSet") => Some(Kind::DaemonSet),
             ("apps", "ReplicaSet") => Some(Kind::ReplicaSet),
             ("batch", "Job") => Some(Kind::Job),
             ("batch", "CronJob") => Some(Kind::CronJob),
+            (group, _) if group.contains('.') => {
+                let pod = document.root.at(&["spec", "template", "spec"])?;
+                (!list(pod, "containers").is_empty()).then_some(Kind::Custom)
+            }
             _ => None,
         }
     }
@@ -59,7 +77,9 @@ impl Kind {
             | Kind::StatefulSet
             | Kind::DaemonSet
             | Kind::ReplicaSet
-            | Kind::Job => &["spec", "template"],
+            | Kind::ReplicationController
+            | Kind::Job
+            | Kind::Custom => &["spec", "template"],
             Kind::CronJob => &["spec", "jobTemplate", "spec", "template"],
         }
     }
@@ -72,7 +92,9 @@ impl Kind {
             | Kind::Deployment
             | Kind::StatefulSet
             | Kind::DaemonSet
-            | Kind::ReplicaSet => false,
+            | Kind::ReplicaSet
+            | Kind::ReplicationController
+            | Kind::Custom => false,
         }
     }
 }
@@ -107,6 +129,27 @@ pub(crate) struct Grace {
     pub(crate) seconds: i64,
 }
 
+impl Grace {
+    /// The one that pods of this template get; nothing if only their maker knows.
+    fn of(document: &Document, template: &Node, pod: &Node) -> Option<Grace> {
+        let usual = match document.group() {
+            "" | "apps" | "batch" => Some(USUAL_GRACE),
+            group if PLAIN_GROUPS.contains(&group) => Some(USUAL_GRACE),
+            KNATIVE => {
+                let timeout = pod.get("timeoutSeconds").and_then(Node::integer);
+                timeout.or(Some(KNATIVE_TIMEOUT))
+            }
+            _ => None,
+        };
+        match pod.get("terminationGracePeriodSeconds") {
+            Some(node) => {
+                Some(Grace { line: node.line, seconds: node.integer().unwrap_or(USUAL_GRACE) })
+            }
+            None => Some(Grace { line: line_of(template, "spec"), seconds: usual? }),
+        }
+    }
+}
+
 /// A container that a pod's end has to wait for.
 #[derive(Debug)]
 pub(crate) struct Member<'d> {
@@ -118,6 +161,8 @@ pub(crate) struct Member<'d> {
     pub(crate) role: Role,
     /// What it is made of.
     pub(crate) container: Container,
+    /// Values that secrets put into it, and paths of the files they did.
+    secrets: Vec<String>,
     /// Its preStop hook.
     pub(crate) hook: Option<Hook>,
     /// Its readiness probe.
@@ -146,6 +191,8 @@ pub(crate) enum Stop {
     Known(Origin, StopBudget),
     /// It would not start.
     Refuses(String),
+    /// So many seconds, if seconds are meant, which nobody would want.
+    Doubtful(Duration),
     /// Nothing.
     Unknown,
 }
@@ -172,10 +219,7 @@ impl<'d> Workload<'d> {
         let template = document.root.at(kind.template())?;
         let pod = template.get("spec")?;
         let field = kind.template().iter().chain(&["spec"]).copied().collect::<Vec<_>>().join(".");
-        let grace = match pod.get("terminationGracePeriodSeconds") {
-            Some(node) => Grace { line: node.line, seconds: node.integer().unwrap_or(USUAL_GRACE) },
-            None => Grace { line: line_of(template, "spec"), seconds: USUAL_GRACE },
-        };
+        let grace = Grace::of(document, template, pod)?;
         let members = members(pod, &field);
         let names: Vec<&str> = members.iter().map(|m| m.container.name.as_str()).collect();
         let (orders, findings) = orders::read(document, &names);
@@ -211,12 +255,28 @@ impl<'d> Workload<'d> {
 impl Member<'_> {
     /// Puts in what other documents say of it.
     pub(crate) fn fill(&mut self, configs: &Configs<'_>, namespace: &str, pod: &Node) {
-        let environment = configs.environment(namespace, self.node);
-        let words = ["command", "args"].iter().filter_map(|key| self.node.get(key));
-        let words = words.flat_map(Node::list).filter_map(Node::text);
-        self.container.command = words.map(|word| expand(word, &environment)).collect();
-        self.container.environment = environment;
-        self.container.files = configs.files(namespace, pod, self.node);
+        let environment = Environment::of(configs, namespace, self.node);
+        let mounted = configs.files(namespace, pod, self.node, &environment);
+        let container = &mut self.container;
+        for (key, words) in [("command", &mut container.command), ("args", &mut container.args)] {
+            for word in list(self.node, key).iter().filter_map(Node::text) {
+                let expanded = environment.expand(word);
+                container.is_command_partial |= expanded.is_none();
+                words.push(expanded.unwrap_or_else(|| word.to_owned()));
+            }
+        }
+        container.is_environment_partial = environment.is_partial;
+        container.environment = environment.variables;
+        container.files = mounted.files;
+        container.places = mounted.places;
+        self.secrets = environment.secrets;
+        self.secrets.extend(mounted.secrets);
+        self.secrets.retain(|secret| !secret.is_empty());
+    }
+
+    /// Whether a text repeats a value that a secret put in, or speaks of a file that one did.
+    pub(crate) fn betrays(&self, text: &str) -> bool {
+        self.secrets.iter().any(|secret| text.contains(secret.as_str()))
     }
 
     /// Lets go of what only those need who know how it stops: config maps can be large, and a file
@@ -224,6 +284,7 @@ impl Member<'_> {
     pub(crate) fn shrink(&mut self) {
         self.container.environment.clear();
         self.container.files.clear();
+        self.secrets.clear();
     }
 
     /// Its name.
@@ -240,7 +301,7 @@ impl Member<'_> {
     pub(crate) fn budget(&self) -> Option<&StopBudget> {
         match &self.stop {
             Stop::Known(_, budget) => Some(budget),
-            Stop::Refuses(_) | Stop::Unknown => None,
+            Stop::Refuses(_) | Stop::Doubtful(_) | Stop::Unknown => None,
         }
     }
 }
@@ -265,6 +326,7 @@ fn members<'d>(pod: &'d Node, field: &str) -> Vec<Member<'d>> {
         .chain(list("initContainers", Role::Sidecar))
         .map(|(node, field, role)| Member {
             container: named(node),
+            secrets: Vec::new(),
             hook: Hook::of(node, &field),
             readiness: Probe::of(node, "readinessProbe", &field),
             liveness: Probe::of(node, "livenessProbe", &field),

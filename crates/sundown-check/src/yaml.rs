@@ -21,7 +21,10 @@ use refusal::Refusal;
 use split::Chunk;
 
 /// No manifest is larger: what the API server stores is at most 1.5 MiB.
-const MOST_BYTES: usize = 4 << 20;
+const MOST_OF_A_DOCUMENT: usize = 4 << 20;
+
+/// More than one deployment comes to.
+const MOST_OF_A_FILE: usize = 64 << 20;
 
 /// Beyond so many, a file is something else than a manifest.
 const MOST_REFUSALS: usize = 50;
@@ -40,8 +43,8 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> (Vec<Document>, Vec<Finding>) {
 
 /// The bytes as text, if they are few enough and UTF-8.
 fn text(bytes: &[u8]) -> Result<&str, Refusal> {
-    if bytes.len() > MOST_BYTES {
-        return Err(Refusal::too_large(bytes.len(), MOST_BYTES));
+    if bytes.len() > MOST_OF_A_FILE {
+        return Err(Refusal::large_file(MOST_OF_A_FILE));
     }
     if bytes.starts_with(&[0xFE, 0xFF]) || bytes.starts_with(&[0xFF, 0xFE]) {
         return Err(Refusal::utf_16());
@@ -56,6 +59,17 @@ fn text(bytes: &[u8]) -> Result<&str, Refusal> {
         Some((at, char)) => Err(Refusal::control(text[..at].matches('\n').count() + 1, char)),
         None => Ok(text),
     }
+}
+
+/// That a document is larger than any object, if it is. A list of objects is none itself.
+fn too_large(text: &str, line: usize) -> Option<Refusal> {
+    const LISTS: [&str; 2] = ["\"kind\":\"List\"", "\"kind\": \"List\""];
+    let is_list = || {
+        text.lines().any(|line| line.trim_end() == "kind: List")
+            || LISTS.iter().any(|list| text.contains(list))
+    };
+    let is_large = text.len() > MOST_OF_A_DOCUMENT && !is_list();
+    is_large.then(|| Refusal::large_document(line, text.len(), MOST_OF_A_DOCUMENT))
 }
 
 /// What no text of YAML may hold.
@@ -104,7 +118,7 @@ impl Reading {
         if !matches!(node.value, Value::Map(_)) {
             return self.refuse(self.number, None, Refusal::root_is_no_map(&node));
         }
-        let document = Document { file: self.file.clone(), number: self.number, root: node };
+        let document = Document::new(self.file.clone(), self.number, node);
         for flaw in parsed.flaws {
             self.refuse(self.number, Some(&document), flaw);
         }
@@ -116,7 +130,7 @@ impl Reading {
         let Some(items) = list::items(&document) else { return self.documents.push(document) };
         for root in items {
             if matches!(root.value, Value::Map(_)) {
-                self.expand(Document { file: self.file.clone(), number: document.number, root });
+                self.expand(Document::new(self.file.clone(), document.number, root));
             } else {
                 let refusal = Refusal::item_is_no_map(&root);
                 self.refuse(document.number, Some(&document), refusal);

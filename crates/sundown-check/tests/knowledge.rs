@@ -27,12 +27,14 @@ fn budget(cap: u64) -> StopBudget {
         source: "somebody".to_owned(),
         told_grace: None,
         told_prestop: None,
-        tells_interruption: false,
+        tells_interruption: Some(false),
+        readiness: None,
+        liveness: None,
     }
 }
 
 fn sum(report: &Report) -> Option<Sum> {
-    report.pods()[0].sum()
+    report.pods()[0].sum().map(|known| *known.sum())
 }
 
 fn cap(check: Check<'_>, manifest: &str) -> Option<u64> {
@@ -95,7 +97,11 @@ fn a_container_is_shown_with_what_other_documents_say() {
     assert!(!report.fails(), "{report}");
     let seen = seen.borrow();
     let container = &seen[0];
-    assert_eq!(container.command, ["web", "--port=80", "$(SECRET)"]);
+    assert_eq!(
+        (&*container.command, &*container.args),
+        (&["web".to_owned()][..], &["--port=80".to_owned(), "$(SECRET)".to_owned()][..])
+    );
+    assert!(container.is_command_partial && !container.is_environment_partial);
     assert_eq!(container.environment["URL"].as_deref(), Some("http://0:80"));
     assert_eq!(container.environment["SECRET"], None);
     let files: Vec<&str> = container.files.keys().map(String::as_str).collect();
@@ -155,7 +161,7 @@ fn a_hook_that_nobody_sees_into_counts_when_it_is_told() {
 
 #[test]
 fn an_announce_counts_although_the_cap_is_not_known() {
-    let probe = "readinessProbe: { tcpSocket: { port: 80 }, periodSeconds: 2 }";
+    let probe = "readinessProbe: { httpGet: { port: 80 }, periodSeconds: 2 }";
     let run = |announce: &str| {
         let manifest = deployment(&format!("sundown/announce: {announce}"), 30, probe);
         Check::new().file("web.yaml", manifest.as_bytes()).run()
@@ -190,13 +196,109 @@ fn files_are_looked_at_together_and_reported_in_order() {
 }
 
 #[test]
+fn who_names_no_namespace_is_where_the_release_is() {
+    let service = |namespace: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{ name: web{namespace} }}\nspec:\n  \
+             selector: {{ app: web }}\n  ports: [{{ port: 80 }}]\n"
+        )
+    };
+    // The deployment is in the namespace shop.
+    let found = |check: Check<'_>, service: &str| {
+        let check = check.file("service.yaml", service.as_bytes());
+        let report = check.file("web.yaml", deployment("", 60, GUNICORN).as_bytes()).run();
+        report.findings().iter().any(|finding| finding.rule == Rule::NoAnnounce)
+    };
+    assert!(found(Check::new(), &service(", namespace: shop")));
+    assert!(!found(Check::new(), &service("")));
+    assert!(found(Check::new().namespace("shop"), &service("")));
+    let check = Check::new().file("web.yaml", deployment("", 60, GUNICORN).as_bytes());
+    let report = check.file("service.yaml", service("").as_bytes()).namespace("shop").run();
+    assert!(report.findings().iter().any(|finding| finding.rule == Rule::NoAnnounce));
+    let twice = [service(""), "---\n".to_owned(), service(", namespace: default")].concat();
+    let report = Check::new().file("service.yaml", twice.as_bytes()).run();
+    assert_eq!(report.findings()[0].rule, Rule::TwiceTheSame, "{report}");
+}
+
+#[test]
+fn a_time_that_may_be_milliseconds_is_asked_about() {
+    let millis = SUNDOWN.replace("\"12\"", "\"30000\"");
+    let run = |check: Check<'_>, annotations: &str, grace: u64| {
+        let manifest = deployment(annotations, grace, &millis);
+        check.file("web.yaml", manifest.as_bytes()).run()
+    };
+    let report = run(Check::new(), "", 40);
+    let finding = &report.findings()[0];
+    assert_eq!((finding.rule, finding.severity), (Rule::StopTimeUnknown, Severity::Warning));
+    assert!(finding.what.contains("milliseconds") && sum(&report).is_none(), "{report}");
+    // Whoever says more is believed, and a grace period that holds so many seconds says it, too.
+    let declared = Check::new().stop_timeout(Some("web"), secs(30));
+    for (report, cap) in [
+        (run(declared, "", 40), 30),
+        (run(Check::new(), "sundown/stop-timeout: 29s", 40), 29),
+        (run(Check::new(), "", 30_002), 30_000),
+    ] {
+        assert_eq!(sum(&report).map(|sum| sum.cap), Some(secs(cap)), "{report}");
+    }
+}
+
+#[test]
+fn the_timeline_marks_signals_where_they_come() {
+    let text = |grace: u64, hook: u64| {
+        let hook = format!("lifecycle: {{ preStop: {{ sleep: {{ seconds: {hook} }} }} }}");
+        let manifest = deployment("sundown/stop-timeout: 5s", grace, &hook);
+        let report = Check::new().file("web.yaml", manifest.as_bytes()).run();
+        report.pods()[0].timeline().to_string()
+    };
+    for (grace, hook, term, kill) in [(30, 5, 5, 30), (30, 29, 29, 31), (30, 45, 30, 32)] {
+        let text = text(grace, hook);
+        let marks: Vec<&str> = text.lines().filter(|line| line.contains(" SIG")).collect();
+        assert_eq!(marks.len(), 2, "{text}");
+        assert!(marks[0].trim() == format!("{term} s  SIGTERM"), "{text}");
+        assert!(marks[1].trim() == format!("{kill} s  SIGKILL"), "{text}");
+    }
+}
+
+#[test]
+fn a_sum_of_what_is_not_all_known_says_so() {
+    let hook =
+        format!("{SUNDOWN}\n          lifecycle: {{ preStop: {{ httpGet: {{ port: 80 }} }} }}");
+    let report = Check::new().file("web.yaml", deployment("", 30, &hook).as_bytes()).run();
+    let text = report.to_string();
+    assert!(text.contains("  at least preStop 0 s + cap 12 s + margin 2 s = 14 s"), "{text}");
+    let json = serde_json::to_value(&report).unwrap();
+    let sum = &json["pods"][0]["sum"];
+    assert_eq!((&sum["fits"], &sum["is_at_least"]), (&serde_json::Value::Null, &true.into()));
+}
+
+#[test]
+fn a_sleep_that_the_api_server_refuses_is_called_so() {
+    let why = |hook: &str| {
+        let hook = format!("lifecycle: {{ preStop: {{ {hook} }} }}");
+        let report = Check::new().file("web.yaml", deployment("", 30, &hook).as_bytes()).run();
+        let mut findings = report.findings().iter();
+        findings.find(|f| f.rule == Rule::PrestopExceedsGrace).unwrap().why.clone()
+    };
+    assert!(why("sleep: { seconds: 31 }").contains("the API server refuses"));
+    assert!(!why("sleep: { seconds: 30 }").contains("the API server refuses"));
+    assert!(!why("exec: { command: [sleep, \"45\"] }").contains("the API server refuses"));
+}
+
+#[test]
+fn files_with_nothing_in_them_are_told() {
+    let empty = |text: &str| Check::new().file("a.yaml", text.as_bytes()).run().empty_files().len();
+    assert_eq!((empty(""), empty("# nothing\n---\n"), empty("kind: List\nitems: []")), (1, 1, 1));
+    assert_eq!((empty("a: ["), empty(&deployment("", 30, ""))), (0, 0));
+}
+
+#[test]
 fn it_prints_the_timeline_the_sum_and_each_finding() {
     let manifest = deployment("", 30, SUNDOWN).replace("\"12\"", "\"29\"");
     let report = Check::new().file("web.yaml", manifest.as_bytes()).run();
     let text = report.to_string();
     for line in [
         "Deployment shop/web\n",
-        "announce",
+        "GRACEFUL_SHUTDOWN_TIMEOUT",
         "SIGKILL",
         "  preStop 0 s + cap 29 s + margin 2 s = 31 s > 30 s of grace: 1 s too few\n",
         "web.yaml:11 error grace-too-short Deployment shop/web \

@@ -35,7 +35,9 @@ fn known(container: &Container) -> Option<Result<StopBudget, String>> {
         source: "the test".to_owned(),
         told_grace: time("TOLD_GRACE"),
         told_prestop: time("TOLD_PRESTOP"),
-        tells_interruption: said("TELLS").is_some(),
+        tells_interruption: Some(said("TELLS").is_some()),
+        readiness: said("PORT").map(|port| ("/readyz".to_owned(), port.parse().unwrap())),
+        liveness: said("PORT").map(|port| ("/healthz".to_owned(), port.parse().unwrap())),
     }))
 }
 

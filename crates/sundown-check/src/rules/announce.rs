@@ -54,7 +54,7 @@ pub(super) fn too_short(world: &World<'_>) -> Vec<Finding> {
 pub(super) fn missing(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut served: BTreeMap<&str, Vec<&Document>> = BTreeMap::new();
-    for service in of_kind(world.documents, "", "Service") {
+    for service in of_kind(&world.documents, "", "Service") {
         served.entry(service.namespace()).or_default().push(service);
     }
     for workload in services(world) {

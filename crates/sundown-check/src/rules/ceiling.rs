@@ -29,7 +29,9 @@ pub(super) fn of_the_autoscaler(world: &World<'_>) -> Vec<Finding> {
     let why = "the cluster autoscaler waits 600 s for the pods of a node, and then removes the \
                node with them (unless its --max-graceful-termination-sec says otherwise)";
     let finding = |workload: &Workload<'_>| {
-        let is_too_long = workload.grace_period() > AUTOSCALER && !stays(workload);
+        // Where machines are taken back sooner than the autoscaler does it, that is what counts.
+        let is_waited_for = stays(workload) || wants_spot(workload.pod);
+        let is_too_long = workload.grace_period() > AUTOSCALER && !is_waited_for;
         is_too_long.then(|| warning(workload, "the autoscaler waits", AUTOSCALER, why))
     };
     world.workloads.iter().filter_map(finding).collect()
@@ -49,7 +51,7 @@ pub(super) fn of_spot_machines(world: &World<'_>) -> Vec<Finding> {
                30 s, whatever the grace period";
     let finding = |workload: &Workload<'_>| {
         let grace = workload.grace_period();
-        let is_too_long = grace > SPOT && grace <= AUTOSCALER && wants_spot(workload.pod);
+        let is_too_long = grace > SPOT && wants_spot(workload.pod);
         is_too_long.then(|| warning(workload, "spot machines give", SPOT, why))
     };
     world.workloads.iter().filter_map(finding).collect()

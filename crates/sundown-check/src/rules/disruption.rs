@@ -14,13 +14,18 @@ const MOST_NAMES: usize = 3;
 /// The budgets, each with the workloads it protects, of those that a drain evicts: not daemons, and
 /// no jobs.
 pub(super) fn budgets<'d>(
-    documents: &'d [Document],
+    documents: &[&'d Document],
     workloads: &[Workload<'_>],
 ) -> Vec<(&'d Document, Vec<usize>)> {
     let mut evicted: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, workload) in workloads.iter().enumerate() {
         match workload.kind {
-            Kind::Pod | Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet => {
+            Kind::Pod
+            | Kind::Deployment
+            | Kind::StatefulSet
+            | Kind::ReplicaSet
+            | Kind::ReplicationController
+            | Kind::Custom => {
                 evicted.entry(workload.document.namespace()).or_default().push(index);
             }
             Kind::DaemonSet | Kind::Job | Kind::CronJob => {}

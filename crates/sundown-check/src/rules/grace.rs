@@ -14,6 +14,12 @@ const GRACE: &str = "terminationGracePeriodSeconds";
 const KILLED: &str = "the kubelet kills what still runs when the grace period ends: work in flight \
                       is cut off, and the container ends with 137";
 
+const REFUSED: &str = "the API server refuses a sleep that is longer than the grace period";
+const CUT_OFF: &str = "the hook and the process share the grace period: the hook is cut off when it \
+                       ends, and the process is killed 2 s after its SIGTERM";
+const HUNG: &str = "a container whose probe fails is given this grace period instead of the pod's: \
+                    one that is only slow is killed with work in flight";
+
 /// A grace period of nothing.
 pub(super) fn none(world: &World<'_>) -> Vec<Finding> {
     let given_none = world.workloads.iter().filter(|workload| workload.grace.seconds <= 0);
@@ -52,8 +58,7 @@ pub(super) fn exceeded_by_prestop(world: &World<'_>) -> Vec<Finding> {
                     seconds(prestop),
                     seconds(grace)
                 ),
-                why: "the hook and the process share the grace period: the process is killed \
-                      2 s after its SIGTERM, or is never sent one",
+                why: if hook.is_sleep && prestop > grace { REFUSED } else { CUT_OFF },
                 mend: format!(
                     "set {GRACE} to the hook's time, plus the time the process needs, plus {}",
                     seconds(world.margin)
@@ -82,6 +87,30 @@ pub(super) fn too_short(world: &World<'_>) -> Vec<Finding> {
             findings.extend(of_sidecars(workload, world.margin));
         }
         findings.extend(mains);
+    }
+    findings
+}
+
+/// A probe that gives whom it kills less time than they need.
+pub(super) fn of_a_probe(world: &World<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for workload in &world.workloads {
+        for member in &workload.members {
+            let (Some(budget), Some(probe)) = (member.budget(), &member.liveness) else { continue };
+            let Some(grace) = probe.grace else { continue };
+            let (prestop, cap) = (member.prestop().least(), budget.cap);
+            let sum = Sum { prestop, cap, margin: world.margin, grace };
+            if sum.fits() {
+                continue;
+            }
+            let words = Words {
+                what: format!("{}, when its liveness probe fails: {sum}", member.name()),
+                why: HUNG,
+                mend: format!("leave {GRACE} of the probe out, or set it to {}", whole(sum.need())),
+            };
+            let (rule, field) = (Rule::GraceTooShort, format!("{}.{GRACE}", probe.field));
+            findings.push(workload.finding(rule, Severity::Warning, probe.line, field, words));
+        }
     }
     findings
 }

@@ -16,9 +16,13 @@ fn job<'d>(workload: &Workload<'d>) -> Option<(&'d Node, &'static str)> {
     match workload.kind {
         Kind::Job => Some((root, "spec")),
         Kind::CronJob => Some((root.at(&["spec", "jobTemplate"])?, "spec.jobTemplate.spec")),
-        Kind::Pod | Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet => {
-            None
-        }
+        Kind::Pod
+        | Kind::Deployment
+        | Kind::StatefulSet
+        | Kind::DaemonSet
+        | Kind::ReplicaSet
+        | Kind::ReplicationController
+        | Kind::Custom => None,
     }
 }
 
@@ -30,14 +34,21 @@ fn of_failure(workload: &Workload<'_>) -> Option<Finding> {
     if !is_never || forgives(spec) {
         return None;
     }
-    let tells = workload.mains().any(|member| match &member.stop {
-        Stop::Known(origin, budget) => budget.tells_interruption || *origin == Origin::Sundown,
+    let is = |wanted: fn(&Stop) -> bool| workload.mains().any(|member| wanted(&member.stop));
+    let tells = is(|stop| match stop {
+        Stop::Known(_, budget) => budget.tells_interruption == Some(true),
+        Stop::Refuses(_) | Stop::Doubtful(_) | Stop::Unknown => false,
+    });
+    // A program that is told how long it may take to stop is one that is interrupted.
+    let may_tell = is(|stop| match stop {
+        Stop::Known(origin, _) => *origin == Origin::Sundown,
+        Stop::Doubtful(_) => true,
         Stop::Refuses(_) | Stop::Unknown => false,
     });
     let is_unknown = workload.mains().any(|member| member.budget().is_none());
     let is_indexed = spec.get("completionMode").and_then(Node::text) == Some("Indexed");
     let is_large = is_indexed || spec.get("completions").and_then(Node::integer) > Some(1);
-    let severity = match (tells, is_unknown && is_large) {
+    let severity = match (tells, may_tell || is_unknown && is_large) {
         (true, _) => Severity::Error,
         (false, true) => Severity::Warning,
         (false, false) => Severity::Note,
@@ -71,7 +82,7 @@ pub(super) fn counts_as_done(world: &World<'_>) -> Vec<Finding> {
     for workload in world.workloads.iter().filter(|workload| workload.kind.is_job()) {
         for member in workload.mains() {
             let Stop::Known(Origin::Provider, budget) = &member.stop else { continue };
-            if budget.tells_interruption {
+            if budget.tells_interruption != Some(false) {
                 continue;
             }
             let words = Words {

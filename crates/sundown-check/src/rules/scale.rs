@@ -1,6 +1,6 @@
 //! Whether replicas can be changed: by an autoscaler, and by a rollout.
 
-use super::{HPA, World};
+use super::World;
 use crate::finding::{Finding, Rule, Severity, Words};
 use crate::node::{Node, Value};
 use crate::workload::{Kind, Workload, line_of};
@@ -9,7 +9,7 @@ use crate::workload::{Kind, Workload, line_of};
 pub(super) fn fights_replicas(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for workload in &world.workloads {
-        let Some(scaler) = world.scaler(workload).filter(|s| s.kind() == HPA) else { continue };
+        let Some(scaler) = world.scaler(workload) else { continue };
         let Some(spec) = workload.document.root.get("spec") else { continue };
         if spec.get("replicas").is_none() {
             continue;
@@ -35,9 +35,13 @@ fn of_stuck(workload: &Workload<'_>) -> Option<Finding> {
     let (strategy, surges_by_itself) = match workload.kind {
         Kind::Deployment => ("strategy", true),
         Kind::DaemonSet => ("updateStrategy", false),
-        Kind::Pod | Kind::StatefulSet | Kind::ReplicaSet | Kind::Job | Kind::CronJob => {
-            return None;
-        }
+        Kind::Pod
+        | Kind::StatefulSet
+        | Kind::ReplicaSet
+        | Kind::ReplicationController
+        | Kind::Job
+        | Kind::CronJob
+        | Kind::Custom => return None,
     };
     let rolling = workload.document.root.at(&["spec", strategy, "rollingUpdate"])?;
     let surges = rolling.get("maxSurge").map_or(surges_by_itself, |surge| !is_zero(surge));

@@ -16,9 +16,9 @@ pub(super) fn keeps_signals(world: &World<'_>) -> Vec<Finding> {
         for member in workload.mains().filter(|_| !is_shared) {
             // Without a command of its own, what runs first is the image's affair.
             let has_command = member.node.get("command").is_some_and(|c| !c.list().is_empty());
-            let script = script(&member.container.command).filter(|_| has_command);
-            let hands_over =
-                member.container.command.first().is_some_and(|shell| hands_over(shell));
+            let command: Vec<&str> = member.container.words().collect();
+            let script = script(&command).filter(|_| has_command);
+            let hands_over = command.first().is_some_and(|shell| hands_over(shell));
             if !script.is_some_and(|script| keeps(script, hands_over)) {
                 continue;
             }
@@ -46,42 +46,112 @@ fn hands_over(shell: &str) -> bool {
     ["bash", "zsh"].contains(&shell.rsplit('/').next().unwrap_or_default())
 }
 
-/// Whether a script has several commands and neither hands over nor handles signals.
+/// Whether a script has several commands, or a pipeline, and neither hands over nor handles signals.
 fn keeps(script: &str, hands_over: bool) -> bool {
     const ENDS: [&str; 5] = ["done", "fi", "esac", "}", ")"];
-    let lines = script.replace("\\\n", " ");
-    let lines = lines.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let text = lines.collect::<Vec<_>>().join("\n");
-    let is_break = |c: char| c.is_whitespace() || ";&|(){}`\"'".contains(c);
-    let mut words = text.split(is_break);
-    if words.any(|word| ["exec", "trap", "wait", "tini", "dumb-init"].contains(&word)) {
+    let text = plain(script);
+    let commands: Vec<&str> =
+        text.split(['\n', ';']).map(str::trim).filter(|command| !is_setting(command)).collect();
+    // What stands in a document within the script looks like commands, and hides the real ones.
+    let is_unclear = script.contains("<<") && script.contains("exec");
+    if is_unclear || commands.iter().any(|command| acquits(command)) {
         return false;
     }
-    let text = unquoted(&text);
-    let commands = || text.split(['\n', ';']).map(str::trim).filter(|c| !is_setting(c));
-    let last = commands().next_back().and_then(|last| last.split_whitespace().last());
-    commands().count() > 1 && (!hands_over || last.is_some_and(|last| ENDS.contains(&last)))
+    let Some(last) = commands.last() else { return false };
+    if last.contains('|') {
+        return true;
+    }
+    let ends = last.split_whitespace().last().is_some_and(|last| ENDS.contains(&last));
+    commands.len() > 1 && (!hands_over || ends)
+}
+
+/// Whether a command takes the shell's place, or lets the shell hear of signals.
+fn acquits(command: &str) -> bool {
+    let mut words = words(command);
+    match words.next() {
+        Some("trap" | "wait") => true,
+        // Within a pipeline it is another shell whose place is taken.
+        Some("exec") => words.next().is_some() && !command_part(command).contains('|'),
+        Some(_) | None => false,
+    }
+}
+
+/// The command without the pattern of a `case` before it.
+fn command_part(command: &str) -> &str {
+    match command.split_once(')') {
+        Some((pattern, rest)) if !pattern.contains('(') => rest,
+        Some(_) | None => command,
+    }
+}
+
+/// The words of a command, without what stands before its name, and without redirections.
+fn words(command: &str) -> impl Iterator<Item = &str> {
+    const BEFORE: [&str; 10] =
+        ["if", "then", "else", "elif", "do", "while", "until", "!", "{", "("];
+    let is_before = |word: &&str| {
+        let is_assignment = word.split_once('=').is_some_and(|(name, _)| {
+            !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        });
+        BEFORE.contains(word) || word.ends_with("()") || is_assignment
+    };
+    let is_redirection =
+        |word: &&str| word.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['<', '>']);
+    let words = command_part(command).split_whitespace().map(|word| word.trim_start_matches('('));
+    words.skip_while(is_before).filter(move |word| !is_redirection(word) && !word.is_empty())
 }
 
 /// Whether it is nothing, or sets something for the shell itself.
 fn is_setting(command: &str) -> bool {
-    let first = command.split_whitespace().next().unwrap_or_default();
-    first.is_empty() || first == "set" || first == "export" || first == "umask"
+    let mut words = words(command);
+    match words.next() {
+        None | Some("set" | "export" | "umask") => true,
+        // With nothing but redirections behind it, it moves the shell's own output.
+        Some("exec") => words.next().is_none(),
+        Some(_) => false,
+    }
 }
 
-/// The script without what stands in quotes, and with one separator for all ways to chain.
-fn unquoted(script: &str) -> String {
-    let mut quote = None;
+/// The script without comments, and without what stands in quotes and is put in; with one separator
+/// for all ways to chain but pipelines.
+fn plain(script: &str) -> String {
+    let script = script.replace("\\\n", " ");
     let mut plain = String::with_capacity(script.len());
-    for character in script.chars() {
-        match quote {
-            Some(open) if character == open => quote = None,
-            Some(_) => {}
-            None if character == '"' || character == '\'' => quote = Some(character),
-            None => plain.push(character),
+    let mut quote = None;
+    let mut depth = 0_usize;
+    let mut chars = script.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some('#'), '\n') => {
+                quote = None;
+                plain.push(c);
+            }
+            (Some('#'), _) => {}
+            (Some('\''), '\'') | (Some('"'), '"') | (Some('`'), '`') => quote = None,
+            (Some('\''), _) => {}
+            (_, '\\') => {
+                chars.next();
+            }
+            (Some(_), _) => {}
+            (None, '\'' | '"' | '`') => {
+                // A word in quotes is a word.
+                quote = Some(c);
+                plain.push('_');
+            }
+            (None, '#') if depth == 0 && plain.ends_with([' ', '\t', '\n', ';']) => quote = Some(c),
+            (None, '#') if plain.is_empty() => quote = Some(c),
+            (None, '$') if chars.peek().is_some_and(|c| ['(', '{'].contains(c)) => {
+                chars.next();
+                depth += 1;
+                plain.push('_');
+            }
+            (None, '(' | '{') if depth > 0 => depth += 1,
+            (None, ')' | '}') if depth > 0 => depth -= 1,
+            (None, _) if depth > 0 => {}
+            (None, _) => plain.push(c),
         }
     }
-    plain.replace("&&", ";").replace("||", ";")
+    let plain = plain.replace("&>", ">").replace(">&", ">").replace(">|", ">").replace(";;", ";");
+    plain.replace("||", ";").replace('&', ";")
 }
 
 #[cfg(test)]
@@ -90,7 +160,20 @@ mod tests {
 
     #[test]
     fn only_a_shell_that_stays_keeps_signals() {
-        let kept = ["cd /app && ./server", "set -e\nmigrate\nserver", "a; b", "true || a"];
+        let kept = [
+            "cd /app && ./server",
+            "set -e\nmigrate\nserver",
+            "a; b",
+            "true || a",
+            "wait-for-it db:5432 && ./server",
+            "echo please wait; ./server; echo done",
+            "echo \"exec me\"; ./server",
+            "./server | tee /log",
+            "cd /app && exec ./server | tee /log",
+            "exec 2>&1; migrate; ./server",
+            "migrate; tini -- ./server",
+            "# exec\nmigrate; ./server # wait",
+        ];
         let not = [
             "server --flag",
             "cd /app && exec ./server",
@@ -100,6 +183,15 @@ mod tests {
             "if x; then exec a; else exec b; fi",
             "server --greeting 'a; b && c'",
             "# first\nserver",
+            "# don't\nmigrate; exec server",
+            "migrate | tee /log; exec server",
+            "migrate && PORT=1 exec server --name=$(hostname | cut -d. -f1) 2>&1",
+            "case $1 in a|b) exec server;; esac",
+            "main() { exec server; }; main",
+            "exec > /log 2>&1; server",
+            "migrate || (echo failed; exit 1); exec server",
+            "cat > /etc/x <<EOF\nit's\nEOF\nexec server",
+            "server --greeting=${NAME:-a|b} # a | b",
             "",
         ];
         for script in kept {
@@ -116,5 +208,6 @@ mod tests {
         assert!(!keeps("cd /app && ./server", true));
         assert!(!keeps("migrate\nserver", true));
         assert!(keeps("while true; do work; done", true));
+        assert!(keeps("./server | tee /log", true));
     }
 }

@@ -6,6 +6,7 @@ use sundown::timeline::seconds;
 
 use super::World;
 use crate::finding::{Finding, Rule, Severity, Words};
+use crate::known::CAP_VARIABLE;
 use crate::workload::{Member, Stop, Workload};
 
 /// Containers whose sum cannot be made.
@@ -37,6 +38,34 @@ fn of_unknown(workload: &Workload<'_>) -> Option<Finding> {
     };
     let (line, field) = (workload.grace.line, workload.field.clone());
     Some(workload.finding(Rule::StopTimeUnknown, Severity::Note, line, field, words))
+}
+
+/// Containers that are told a time of which it is not clear what it means.
+pub(super) fn doubtful(world: &World<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for workload in &world.workloads {
+        for member in &workload.members {
+            let Stop::Doubtful(time) = member.stop else { continue };
+            let name = member.name();
+            let words = Words {
+                what: format!(
+                    "{CAP_VARIABLE} of {name} would be {} if it were seconds: does {name} take it \
+                     for milliseconds?",
+                    seconds(time)
+                ),
+                why: "services built on Sundown take it for seconds; others have a variable of the \
+                      same name, and the sum cannot be made of a guess",
+                mend: format!(
+                    "annotate the pod template with what is true: sundown/stop-timeout.{name}: \
+                     \"30s\""
+                ),
+            };
+            let (rule, field) = (Rule::StopTimeUnknown, member.field.clone());
+            let line = member.node.line;
+            findings.push(workload.finding(rule, Severity::Warning, line, field, words));
+        }
+    }
+    findings
 }
 
 /// Services that would not start.

@@ -155,7 +155,7 @@ pub(super) fn identity(document: &Document) -> Vec<Flaw> {
     let lists_resources =
         matches!(file, "kustomization.yaml" | "kustomization.yml" | "Kustomization");
     if lists_resources && document.root.get("kind").is_none() {
-        return vec![unchecked(document, "a kustomization")];
+        return vec![kustomization(document)];
     }
     let nothing = document.root.get("kind").is_none() && document.root.get("apiVersion").is_none();
     if nothing {
@@ -199,6 +199,9 @@ pub(super) fn standing(document: &Document) -> Standing {
         return Standing::Refused(gone_since(document, since));
     }
     let built_in = all().any(|(other, _)| group(other) == group(version));
+    if (group(version), kind) == ("kustomize.config.k8s.io", "Kustomization") {
+        return Standing::Refused(kustomization(document));
+    }
     let custom = !built_in && group(version).contains('.');
     let preview = version.contains("alpha") || version.contains("beta");
     Standing::Refused(if custom || built_in && preview {
@@ -210,6 +213,12 @@ pub(super) fn standing(document: &Document) -> Standing {
 
 fn at<'a>(document: &'a Document, name: &str) -> &'a Node {
     document.root.get(name).unwrap_or(&document.root)
+}
+
+/// What is no object, and says how to make some.
+fn kustomization(document: &Document) -> Flaw {
+    let mend = "render it first: kubectl kustomize DIR | sundown check -".to_owned();
+    Flaw { mend, ..unchecked(document, "a kustomization") }
 }
 
 /// A kind of somebody else's.

@@ -27,7 +27,11 @@ pub(super) fn check(seen: &Seen<'_>, root: &Node) -> Vec<Flaw> {
         }
         "JobSpec" => pods::job(seen),
         "PodSpec" => pods::check(seen, root),
-        "Container" => pods::probes(seen),
+        "Container" => {
+            let mut flaws = pods::probes(seen);
+            flaws.extend(pods::ports(seen));
+            flaws
+        }
         _ => Vec::new(),
     }
 }

@@ -1,132 +1,187 @@
-//! What config maps of the same files put into a container: variables and files.
+//! What config maps and secrets of the same files hold, and the files they put into a container.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::ByteString;
 
 use crate::document::Document;
 use crate::node::{Node, Value};
+use crate::workload::environment::Environment;
 
-/// Linux starts no process with more arguments and environment, on a usual stack.
-const MOST: usize = 2 << 20;
+/// What a config map or a secret holds; `None` for what is no text.
+pub(crate) type Data = BTreeMap<String, Option<String>>;
 
-/// The config maps of all files, by namespace and name.
+/// The config maps and the secrets of all files, by whether it is a secret, namespace and name.
 #[derive(Debug, Default)]
-pub(crate) struct Configs<'d>(BTreeMap<(&'d str, &'d str), &'d Document>);
+pub(crate) struct Configs<'d>(BTreeMap<(bool, &'d str, &'d str), &'d Document>);
+
+/// The files that volumes put into a container.
+#[derive(Debug, Default)]
+pub(crate) struct Mounted {
+    /// By path.
+    pub(crate) files: BTreeMap<String, String>,
+    /// Those of them that come from a secret.
+    pub(crate) secrets: BTreeSet<String>,
+    /// Where something is mounted, and whether all that is there is known.
+    pub(crate) places: BTreeMap<String, bool>,
+}
+
+/// What a volume holds, as far as the files tell it.
+#[derive(Default)]
+struct Volume {
+    files: BTreeMap<String, (String, bool)>,
+    is_partial: bool,
+}
 
 impl<'d> Configs<'d> {
     /// Those among the documents.
-    pub(crate) fn of(documents: &'d [Document]) -> Self {
-        let maps = documents.iter().filter(|document| document.kind() == "ConfigMap");
-        Configs(maps.map(|map| ((map.namespace(), map.name()), map)).collect())
-    }
-
-    fn data(&self, namespace: &str, name: &str) -> Option<BTreeMap<String, String>> {
-        let map = self.0.get(&(namespace, name))?;
-        let entries = map.root.get("data").map(Node::entries).unwrap_or_default();
-        Some(entries.iter().map(|entry| (entry.key.clone(), plain(&entry.node))).collect())
-    }
-
-    fn value(&self, namespace: &str, reference: &Node) -> Option<String> {
-        let map = self.0.get(&(namespace, text(reference, "name")))?;
-        map.root.at(&["data", text(reference, "key")]).map(plain)
-    }
-
-    /// The environment of a container; `None` for what is not in the files, and for what is more
-    /// than a process could be given.
-    pub(crate) fn environment(
-        &self,
-        namespace: &str,
-        container: &Node,
-    ) -> BTreeMap<String, Option<String>> {
-        let mut environment = BTreeMap::new();
-        let mut total = 0_usize;
-        for source in list(container, "envFrom") {
-            let prefix = text(source, "prefix");
-            let Some(reference) = source.get("configMapRef") else { continue };
-            for (key, value) in self.data(namespace, text(reference, "name")).unwrap_or_default() {
-                environment.insert(format!("{prefix}{key}"), Some(value));
-            }
-        }
-        for variable in list(container, "env") {
-            let value = match variable.get("valueFrom") {
-                Some(source) => source
-                    .get("configMapKeyRef")
-                    .and_then(|reference| self.value(namespace, reference)),
-                None => {
-                    let value = variable.get("value").map(plain).unwrap_or_default();
-                    Some(expand(&value, &environment))
-                }
+    pub(crate) fn of(documents: &[&'d Document]) -> Self {
+        let config = |&document: &&'d Document| {
+            let is_secret = match (document.api_version(), document.kind()) {
+                ("v1", "ConfigMap") => false,
+                ("v1", "Secret") => true,
+                _ => return None,
             };
-            let value = value.filter(|value| {
-                total = total.saturating_add(value.len());
-                total <= MOST
-            });
-            environment.insert(text(variable, "name").to_owned(), value);
-        }
-        environment
+            Some(((is_secret, document.namespace(), document.name()), document))
+        };
+        Configs(documents.iter().filter_map(config).collect())
     }
 
-    /// The files that config maps put into a container, by path.
+    /// Everything that one of them holds, if it is among the files.
+    pub(crate) fn data(&self, is_secret: bool, namespace: &str, name: &str) -> Option<Data> {
+        let root = &self.0.get(&(is_secret, namespace, name))?.root;
+        let entries = |key| root.get(key).map(Node::entries).unwrap_or_default().iter();
+        let data = entries("data").map(|entry| {
+            let value = if is_secret { decoded(&entry.node) } else { Some(plain(&entry.node)) };
+            (entry.key.clone(), value)
+        });
+        let texts = entries("stringData").filter(|_| is_secret);
+        let texts = texts.map(|entry| (entry.key.clone(), Some(plain(&entry.node))));
+        let binaries = entries("binaryData").map(|entry| (entry.key.clone(), None));
+        Some(data.chain(texts).chain(binaries).collect())
+    }
+
+    /// What a reference to one key of one of them means.
+    pub(crate) fn value(&self, is_secret: bool, namespace: &str, at: &Node) -> Option<String> {
+        let root = &self.0.get(&(is_secret, namespace, text(at, "name")))?.root;
+        let of = |holder: &str| root.at(&[holder, text(at, "key")]);
+        if !is_secret {
+            return of("data").map(plain);
+        }
+        of("stringData").map(plain).or_else(|| decoded(of("data")?))
+    }
+
+    /// The files that volumes put into a container.
     pub(crate) fn files(
         &self,
         namespace: &str,
         pod: &Node,
         container: &Node,
-    ) -> BTreeMap<String, String> {
+        environment: &Environment,
+    ) -> Mounted {
+        let mut mounted = Mounted::default();
         let mounts = list(container, "volumeMounts");
-        let mut files = BTreeMap::new();
         if mounts.is_empty() {
-            return files;
+            return mounted;
         }
         let volumes: BTreeMap<&str, &Node> =
             list(pod, "volumes").iter().map(|volume| (text(volume, "name"), volume)).collect();
         for mount in mounts {
-            let Some(volume) = volumes.get(text(mount, "name")) else { continue };
-            let (at, sub) =
-                (text(mount, "mountPath").trim_end_matches('/'), text(mount, "subPath"));
-            for (path, content) in self.volume(namespace, volume) {
-                let inside = match path.strip_prefix(sub) {
-                    _ if sub.is_empty() => format!("{at}/{path}"),
-                    Some("") => at.to_owned(),
-                    Some(rest) if rest.starts_with('/') => format!("{at}{rest}"),
-                    Some(_) | None => continue,
-                };
-                files.insert(inside, content);
-            }
-        }
-        files
-    }
-
-    fn volume(&self, namespace: &str, volume: &Node) -> BTreeMap<String, String> {
-        let projected = volume.at(&["projected", "sources"]).map(Node::list).unwrap_or_default();
-        let sources = projected.iter().filter_map(|source| source.get("configMap"));
-        let mut files = BTreeMap::new();
-        for source in sources.chain(volume.get("configMap")) {
-            let data = self.data(namespace, text(source, "name")).unwrap_or_default();
-            let items = list(source, "items");
-            if items.is_empty() {
-                files.extend(data);
-                continue;
-            }
-            for item in items {
-                if let Some(content) = data.get(text(item, "key")) {
-                    files.insert(text(item, "path").to_owned(), content.clone());
+            let at = text(mount, "mountPath").trim_end_matches('/').to_owned();
+            let sub = match mount.get("subPathExpr").and_then(Node::text) {
+                Some(expression) => environment.expand(expression),
+                None => Some(text(mount, "subPath").to_owned()),
+            };
+            let volume = volumes.get(text(mount, "name"));
+            match (volume, sub) {
+                (Some(volume), Some(sub)) => {
+                    mounted.take(&at, sub.trim_matches('/'), self.volume(namespace, volume));
+                }
+                (None, _) | (_, None) => {
+                    mounted.places.insert(at, false);
                 }
             }
         }
-        files
+        mounted
+    }
+
+    fn volume(&self, namespace: &str, volume: &Node) -> Volume {
+        let mut held = Volume::default();
+        let projected = volume.get("projected").map(|projected| list(projected, "sources"));
+        let sources = projected.unwrap_or_default().iter().chain([volume]);
+        let mut is_any = false;
+        for source in sources {
+            let of = |key: &str| source.get(key);
+            let (reference, is_secret) = match (of("configMap"), of("secret")) {
+                (Some(reference), _) => (reference, false),
+                (None, Some(reference)) => (reference, true),
+                (None, None) => {
+                    held.is_partial |= !std::ptr::eq(source, volume);
+                    continue;
+                }
+            };
+            is_any = true;
+            let name = reference.get("secretName").or_else(|| reference.get("name"));
+            let name = name.and_then(Node::text).unwrap_or_default();
+            match self.data(is_secret, namespace, name) {
+                Some(data) => held.take(data, list(reference, "items"), is_secret),
+                None => held.is_partial = true,
+            }
+        }
+        held.is_partial |= !is_any;
+        held
     }
 }
 
-fn list<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+impl Volume {
+    fn take(&mut self, data: Data, items: &[Node], is_secret: bool) {
+        let item = |item: &Node| {
+            let content = data.get(text(item, "key"))?.clone();
+            Some((text(item, "path").to_owned(), content))
+        };
+        let files: Data = match items {
+            [] => data,
+            items => items.iter().filter_map(item).collect(),
+        };
+        for (path, content) in files {
+            match content {
+                Some(content) => {
+                    self.files.insert(path, (content, is_secret));
+                }
+                None => self.is_partial = true,
+            }
+        }
+    }
+}
+
+impl Mounted {
+    fn take(&mut self, at: &str, sub: &str, volume: Volume) {
+        self.places.insert(at.to_owned(), sub.is_empty() && !volume.is_partial);
+        for (path, (content, is_secret)) in volume.files {
+            let inside = match path.strip_prefix(sub) {
+                _ if sub.is_empty() => format!("{at}/{path}"),
+                Some("") => at.to_owned(),
+                Some(rest) if rest.starts_with('/') => format!("{at}{rest}"),
+                Some(_) | None => continue,
+            };
+            if is_secret {
+                self.secrets.insert(inside.clone());
+            }
+            self.files.insert(inside, content);
+        }
+    }
+}
+
+pub(crate) fn list<'n>(node: &'n Node, key: &str) -> &'n [Node] {
     node.get(key).map(Node::list).unwrap_or_default()
 }
 
-fn text<'n>(node: &'n Node, key: &str) -> &'n str {
+pub(crate) fn text<'n>(node: &'n Node, key: &str) -> &'n str {
     node.get(key).and_then(Node::text).unwrap_or_default()
 }
 
 /// A value as text, whatever it is: that it should have been a text is another's finding.
-fn plain(node: &Node) -> String {
+pub(crate) fn plain(node: &Node) -> String {
     match &node.value {
         Value::Text(text) => text.clone(),
         Value::Bool(yes) => yes.to_string(),
@@ -135,65 +190,8 @@ fn plain(node: &Node) -> String {
     }
 }
 
-/// `$(NAME)` put in as Kubernetes does: `$$` is a `$`, and what is not known stays as it is.
-pub(crate) fn expand(text: &str, environment: &BTreeMap<String, Option<String>>) -> String {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        expanded.push_str(&rest[..at]);
-        let after = &rest[at + 1..];
-        let name = after.strip_prefix('(').and_then(|inner| inner.split_once(')'));
-        rest = match name {
-            Some((name, behind)) => {
-                match environment.get(name) {
-                    Some(Some(value)) if expanded.len() + value.len() <= MOST => {
-                        expanded.push_str(value);
-                    }
-                    Some(_) | None => expanded.push_str(&format!("$({name})")),
-                }
-                behind
-            }
-            None => {
-                expanded.push('$');
-                after.strip_prefix('$').unwrap_or(after)
-            }
-        };
-    }
-    expanded.push_str(rest);
-    expanded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_put_in_as_kubernetes_does() {
-        let known = BTreeMap::from([
-            ("PORT".to_owned(), Some("80".to_owned())),
-            ("TOKEN".to_owned(), None),
-        ]);
-        let cases = [
-            ("--port=$(PORT)", "--port=80"),
-            ("$(PORT)$(PORT)", "8080"),
-            ("$$(PORT)", "$(PORT)"),
-            ("$$$(PORT)", "$80"),
-            ("$(TOKEN) $(NONE)", "$(TOKEN) $(NONE)"),
-            ("$PORT $( $", "$PORT $( $"),
-            ("", ""),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(expand(text, &known), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_doubles_again_and_again_ends() {
-        let mut known = BTreeMap::from([("A".to_owned(), Some("a".repeat(1000)))]);
-        for _ in 0..100 {
-            let doubled = expand("$(A)$(A)", &known);
-            assert!(doubled.len() <= MOST + 8, "{}", doubled.len());
-            known.insert("A".to_owned(), Some(doubled));
-        }
-    }
+/// The text behind base64, if it is one.
+fn decoded(node: &Node) -> Option<String> {
+    let ByteString(bytes) = serde_json::from_value(node.to_json()).ok()?;
+    String::from_utf8(bytes).ok()
 }

@@ -14,6 +14,8 @@ pub(crate) struct Hook {
     pub(crate) field: String,
     /// The command it runs, if it runs one.
     pub(crate) command: Option<Vec<String>>,
+    /// Whether it is Kubernetes' own sleep.
+    pub(crate) is_sleep: bool,
     /// How long it takes.
     pub(crate) length: Length,
 }
@@ -61,7 +63,8 @@ impl Hook {
             (None, Some(command)) => length_of(command),
             (None, None) => Length::AtLeast(Duration::ZERO),
         };
-        Some(Hook { line: line_of(lifecycle, "preStop"), field, command, length })
+        let line = line_of(lifecycle, "preStop");
+        Some(Hook { line, field, command, is_sleep: sleep.is_some(), length })
     }
 }
 
@@ -72,21 +75,21 @@ pub(crate) fn is_shell(program: &str) -> bool {
 }
 
 /// The script of `sh -c SCRIPT`, whatever other flags stand before it.
-pub(crate) fn script(command: &[String]) -> Option<&str> {
+pub(crate) fn script<'w>(command: &[&'w str]) -> Option<&'w str> {
     let (shell, arguments) = command.split_first()?;
-    let is_flag = |flag: &&String| flag.starts_with('-');
+    let is_flag = |flag: &&&str| flag.starts_with('-');
     let flags = arguments.iter().take_while(is_flag).count();
     let (flags, rest) = arguments.split_at(flags);
     // In `-ec` and `-lc` the c is the last letter, because the script follows.
     let runs = flags.last().is_some_and(|flag| !flag.starts_with("--") && flag.ends_with('c'));
-    (is_shell(shell) && runs).then(|| rest.first().map(String::as_str))?
+    (is_shell(shell) && runs).then(|| rest.first().copied())?
 }
 
 fn length_of(command: &[String]) -> Length {
-    match script(command) {
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    match script(&words) {
         Some(script) => length_of_script(script),
-        None => sleep(command.iter().map(String::as_str))
-            .map_or(Length::AtLeast(Duration::ZERO), Length::Known),
+        None => sleep(words.into_iter()).map_or(Length::AtLeast(Duration::ZERO), Length::Known),
     }
 }
 

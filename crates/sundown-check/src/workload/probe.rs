@@ -23,6 +23,8 @@ pub(crate) struct Probe {
     pub(crate) failures: u32,
     /// What it asks.
     pub(crate) asks: Asks,
+    /// The grace period of a container that it kills, if that is another than the pod's.
+    pub(crate) grace: Option<Duration>,
 }
 
 /// What a probe asks.
@@ -54,7 +56,12 @@ impl Probe {
             period: Duration::from_secs(number("periodSeconds", 10).into()),
             timeout: Duration::from_secs(number("timeoutSeconds", 1).into()),
             failures: number("failureThreshold", 3),
-            asks: Asks::of(probe),
+            asks: Asks::of(probe, container),
+            grace: probe
+                .get("terminationGracePeriodSeconds")
+                .and_then(Node::integer)
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map(Duration::from_secs),
         })
     }
 
@@ -65,7 +72,17 @@ impl Probe {
 }
 
 impl Asks {
-    fn of(probe: &Node) -> Asks {
+    /// The path and the port that are asked by HTTP. A port whose name means nothing is none.
+    pub(crate) fn place(&self) -> Option<(&str, u16)> {
+        match self {
+            Asks::Http(path, port) => {
+                Some((path.split('?').next().unwrap_or_default(), port.parse().ok()?))
+            }
+            Asks::Exec(_) | Asks::Grpc(..) | Asks::Tcp | Asks::Nothing => None,
+        }
+    }
+
+    fn of(probe: &Node, container: &Node) -> Asks {
         let plain = |node: &Node, key: &str| match node.get(key).map(|node| &node.value) {
             Some(Value::Text(text)) => text.clone(),
             Some(Value::Number(number)) => number.to_string(),
@@ -73,17 +90,29 @@ impl Asks {
                 String::new()
             }
         };
+        let port = |node: &Node| {
+            let port = plain(node, "port");
+            number_of(&port, container).map_or(port, |number| number.to_string())
+        };
         if let Some(get) = probe.get("httpGet") {
-            return Asks::Http(plain(get, "path"), plain(get, "port"));
+            let path = plain(get, "path");
+            return Asks::Http(format!("/{}", path.trim_start_matches('/')), port(get));
         }
         if let Some(command) = probe.at(&["exec", "command"]) {
             let words = command.list().iter().filter_map(Node::text).map(str::to_owned);
             return Asks::Exec(words.collect());
         }
         match (probe.get("grpc"), probe.get("tcpSocket")) {
-            (Some(grpc), _) => Asks::Grpc(plain(grpc, "service"), plain(grpc, "port")),
+            (Some(grpc), _) => Asks::Grpc(plain(grpc, "service"), port(grpc)),
             (None, Some(_)) => Asks::Tcp,
             (None, None) => Asks::Nothing,
         }
     }
+}
+
+/// The number of a port that the container names.
+fn number_of(name: &str, container: &Node) -> Option<i64> {
+    let ports = container.get("ports").map(Node::list).unwrap_or_default();
+    let port = ports.iter().find(|port| port.get("name").and_then(Node::text) == Some(name))?;
+    port.get("containerPort").and_then(Node::integer)
 }

@@ -14,7 +14,8 @@ const MOST_FLAWS: usize = 20;
 /// What a value weighs apart from its text.
 const NODE: usize = 64;
 
-/// How much a file may still come to, with its aliases written out.
+/// How much the aliases of a file may still come to, written out: what is written without them is
+/// no more than the file itself.
 #[derive(Clone)]
 pub(super) struct Budget(usize);
 
@@ -107,7 +108,6 @@ impl<'a> Builder<'a> {
         if self.open.len() >= DEEPEST {
             return Err(Box::new(Refusal::too_deep(line, DEEPEST)));
         }
-        self.budget.spend(NODE, line)?;
         self.open.push(Frame { line, anchor, weight: NODE, height: 0, inside });
         Ok(())
     }
@@ -150,7 +150,6 @@ impl<'a> Builder<'a> {
         value: Value,
     ) -> Step {
         let weight = NODE + written.len();
-        self.budget.spend(weight, line)?;
         self.put_or_name(
             written,
             merge,

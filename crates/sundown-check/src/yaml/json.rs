@@ -8,6 +8,7 @@ use super::parse::Parsed;
 use super::refusal::Refusal;
 use super::scalar;
 use super::split::Chunk;
+use super::too_large;
 use crate::node::Value;
 
 /// The objects of a stretch of text, if it is JSON through and through.
@@ -26,7 +27,10 @@ pub(super) fn read(chunk: &Chunk<'_>, budget: &mut Budget) -> Option<Vec<Parsed>
     for end in ends {
         let text = &chunk.text[begin..end];
         let mut builder = Builder::new(budget);
-        let walked = walk(text, line, &mut builder);
+        let walked = match too_large(text, line) {
+            Some(refusal) => Err(Box::new(refusal)),
+            None => walk(text, line, &mut builder),
+        };
         let (root, flaws) = builder.finish();
         roots.push(Parsed { root: walked.map(|()| root), flaws });
         line += text.matches('\n').count();

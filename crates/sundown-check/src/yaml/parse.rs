@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use super::build::{Budget, Builder};
 use super::refusal::Refusal;
 use super::split::Chunk;
-use super::{lenient, scalar};
+use super::{lenient, scalar, too_large};
 use crate::node::{Node, Value};
 
 /// So many bytes at most are read again, in a form that our parser takes.
@@ -26,6 +26,9 @@ pub(super) fn parse(chunk: &Chunk<'_>, budget: &mut Budget) -> Parsed {
     if chunk.crowded {
         let refusal = Box::new(Refusal::crowded(chunk.first));
         return Parsed { root: Err(refusal), flaws: Vec::new() };
+    }
+    if let Some(refusal) = too_large(chunk.text, chunk.first) {
+        return Parsed { root: Err(Box::new(refusal)), flaws: Vec::new() };
     }
     let mut text = Cow::Borrowed(chunk.text);
     for _ in 0..=MOST_REWRITTEN / chunk.text.len().max(1 << 10) {

@@ -35,11 +35,20 @@ impl Refusal {
         Self::new(line, what, UNREADABLE, mend)
     }
 
-    pub(super) fn too_large(bytes: usize, most: usize) -> Self {
-        let what =
-            format!("the file has {} MiB, the limit is {} MiB", tenths(bytes), most / (1 << 20));
-        let why = "the API server stores objects of at most 1.5 MiB, so this is no manifest";
+    pub(super) fn large_file(most: usize) -> Self {
+        let what = format!("the file has more than {} MiB", most / (1 << 20));
+        let why = "so much is hardly one deployment, and nothing of it is read";
         Self::new(1, what, why, "split the file, or name only the manifests")
+    }
+
+    pub(super) fn large_document(line: usize, bytes: usize, most: usize) -> Self {
+        let what = format!(
+            "the document has {} MiB, the limit is {} MiB",
+            tenths(bytes),
+            most / (1 << 20)
+        );
+        let why = "the API server stores objects of at most 1.5 MiB, so this is no manifest";
+        Self::new(line, what, why, "part the documents by lines of `---`, or leave this one out")
     }
 
     pub(super) fn utf_16() -> Self {

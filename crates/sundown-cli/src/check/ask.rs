@@ -11,6 +11,8 @@ use crate::config::{Time, Value as _};
 pub(crate) struct Ask {
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) margin: Option<Duration>,
+    /// Where objects are applied that name no namespace.
+    pub(crate) namespace: Option<String>,
     /// Containers, or all of whom nothing else is known, and how long each takes to stop.
     pub(crate) stop_timeouts: Vec<(Option<String>, Duration)>,
     pub(crate) strict: bool,
@@ -26,9 +28,11 @@ Usage: sundown check FILES… [flags]
 
 FILES are manifests as they would be applied (YAML or JSON, several documents each), folders of them, or
 `-` for the standard input: `kubectl kustomize deploy/overlays/prod | sundown check -`, or
-`helm template … | sundown check -`. Config maps among them are read, too.
+`helm template … | sundown check -`. Config maps and secrets among them are read, too; what a secret
+holds is never shown.
 
   --margin TIME                    what must be left of the grace period; 2s unless told
+  --namespace NAME                 where objects are applied that name no namespace; default unless told
   --stop-timeout [CONTAINER=]TIME  how long a container takes to stop of whom the manifests do not say it;
                                    may come more than once
   --strict                         warnings fail, too
@@ -67,7 +71,7 @@ impl Ask {
             match name.as_str() {
                 "--strict" => ask.strict = switch(&name, inline.as_deref())?,
                 "--json" => ask.json = switch(&name, inline.as_deref())?,
-                "--margin" | "--stop-timeout" | "--svg" => {
+                "--margin" | "--namespace" | "--stop-timeout" | "--svg" => {
                     let value = inline.or_else(|| arguments.next()).filter(|it| !it.is_empty());
                     let value =
                         value.ok_or_else(|| format!("{name} takes a value, and none came"))?;
@@ -99,6 +103,10 @@ impl Ask {
             return Ok(());
         }
         let text = value.to_str().ok_or_else(|| format!("the value of {name} is not UTF-8"))?;
+        if name == "--namespace" {
+            self.namespace = Some(text.to_owned());
+            return Ok(());
+        }
         if name == "--margin" {
             self.margin = Some(time(name, text)?);
             return Ok(());
@@ -131,11 +139,12 @@ mod tests {
 
     #[test]
     fn everything_of_the_help_is_understood() {
-        let line = "a.yaml - --margin 5s --stop-timeout=nginx=40s --stop-timeout 10 b --strict \
+        let line = "a.yaml - --margin 5s --namespace shop --stop-timeout=nginx=40s --stop-timeout 10 b --strict \
                     --json --svg out a.yaml";
         let ask = Ask {
             inputs: vec!["a.yaml".into(), "-".into(), "b".into()],
             margin: Some(Duration::from_secs(5)),
+            namespace: Some("shop".to_owned()),
             stop_timeouts: vec![
                 (Some("nginx".to_owned()), Duration::from_secs(40)),
                 (None, Duration::from_secs(10)),
@@ -156,6 +165,7 @@ mod tests {
             ("a.yaml -s", "`-s` is no flag"),
             ("a.yaml --json=yes", "--json takes no value"),
             ("a.yaml --margin", "--margin takes a value"),
+            ("a.yaml --namespace", "--namespace takes a value"),
             ("a.yaml --margin=", "--margin takes a value"),
             ("a.yaml --margin soon", "--margin takes a time like 30s"),
             ("a.yaml --stop-timeout web=soon", "not `soon`"),

@@ -4,9 +4,11 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod inputs;
 mod manifest;
 #[path = "../serve/service.rs"]
 #[expect(dead_code, reason = "the tests of the service use the rest of it")]
 mod service;
 mod start;
+mod unseen;
 mod verdict;

@@ -32,7 +32,28 @@ fn the_services_own_configuration_is_read_as_the_service_reads_it() {
         (vec![(head, &*with("announce = 1"))], "announce-too-short", "for 1 s"),
         (vec![(head, &*with("anounce = 1"))], "service-refuses", "unknown key `anounce`"),
         (vec![("9090\"\n", "8080\"\n")], "service-refuses", "choose another port"),
-        (vec![("/readyz", "/healthz")], "probes-share-a-path", "/healthz"),
+        (
+            vec![("/readyz", "/healthz")],
+            "readiness-not-asked",
+            "/healthz on port 9090, which says yes",
+        ),
+        (vec![("/healthz", "/readyz")], "probes-share-a-path", "/readyz"),
+        (vec![("/readyz, port: 9090", "/readyz, port: 8080")], "readiness-not-asked", "port 8080"),
+        (
+            vec![("httpGet: { path: /readyz, port: 9090 }", "tcpSocket: { port: 8080 }")],
+            "readiness-not-asked",
+            "open",
+        ),
+        (
+            vec![("/etc/sundown/sundown.toml", "/etc/sundown/typo.toml")],
+            "service-refuses",
+            "typo.toml",
+        ),
+        (
+            vec![("image:", "command: [serve]\n          image:")],
+            "service-refuses",
+            "no program `serve`",
+        ),
         (
             vec![("            - name: SUNDOWN_WEB_TOKEN\n", "            - name: OTHER\n")],
             "service-refuses",

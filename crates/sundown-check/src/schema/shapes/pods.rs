@@ -104,6 +104,35 @@ pub(super) fn probes(seen: &Seen<'_>) -> Vec<Flaw> {
     flaws
 }
 
+/// Names of ports that the container does not have.
+pub(super) fn ports(seen: &Seen<'_>) -> Vec<Flaw> {
+    const ASKED: [&[&str]; 5] = [
+        &["livenessProbe"],
+        &["readinessProbe"],
+        &["startupProbe"],
+        &["lifecycle", "preStop"],
+        &["lifecycle", "postStart"],
+    ];
+    let names = named(seen.node.get("ports"));
+    let mut flaws = Vec::new();
+    for way in ASKED {
+        for action in ["httpGet", "tcpSocket"] {
+            let way: Vec<&str> = way.iter().copied().chain([action, "port"]).collect();
+            let Some(node) = seen.node.at(&way) else { continue };
+            // A number in quotes is found as no name.
+            let is_name = |name: &&str| name.contains(|c: char| c.is_ascii_lowercase());
+            if node.text().filter(is_name).is_some_and(|name| !names.contains(name)) {
+                let what = format!("the container has no port {}", node.to_json());
+                let field = way.iter().fold(seen.path.clone(), |at, name| path::field(&at, name));
+                let flaw = Flaw::wrong(node, field, what, "name one of its `ports`, or a number");
+                let why = "the kubelet finds no port of this name: what asks it always fails";
+                flaws.push(flaw.because(why));
+            }
+        }
+    }
+    flaws
+}
+
 fn restart<'a>(seen: &Seen<'a>) -> Option<&'a Node> {
     seen.node.at(&["template", "spec", "restartPolicy"])
 }

@@ -139,10 +139,31 @@ fn bombs_and_pits_are_refused() {
 }
 
 #[test]
-fn large_files_are_refused_at_once() {
+fn a_large_document_is_refused_at_once() {
     let started = std::time::Instant::now();
-    check(&"a: 1\n".repeat(2 << 20), 1, "10.0 MiB, the limit is 4 MiB");
-    assert!(started.elapsed().as_millis() < 500);
+    let large = "a: 1\n".repeat(2 << 20);
+    check(&large, 1, "10.0 MiB, the limit is 4 MiB");
+    let json = format!("{{\"a\": \"{}\"}}", "x".repeat(5 << 20));
+    check(&json, 1, "5.0 MiB");
+    assert!(started.elapsed().as_secs() < 5);
+    let (documents, findings) = read(&format!("a: 1\n---\n{large}---\nc: 3\n"));
+    assert_eq!(documents.iter().map(|each| each.number).collect::<Vec<_>>(), [1, 3]);
+    let place = &findings[0].place;
+    assert_eq!((findings.len(), place.document, place.line), (1, 2, 3), "{findings:?}");
+}
+
+#[test]
+fn a_large_file_of_many_documents_is_read() {
+    let text = "x".repeat(1 << 20);
+    let (documents, findings) = read(&format!("a: {text}\n---\n").repeat(10));
+    assert_eq!((documents.len(), findings.len()), (10, 0), "{findings:?}");
+    let json = format!("{{\"a\": \"{text}\"}}\n").repeat(10);
+    let (documents, findings) = read(&json);
+    assert_eq!((documents.len(), findings.len()), (10, 0), "{findings:?}");
+    let item = format!("- a: {text}\n");
+    let (documents, findings) = read(&format!("kind: List\nitems:\n{}", item.repeat(10)));
+    assert_eq!((documents.len(), findings.len()), (10, 0), "{findings:?}");
+    check(&format!("a: {text}\n---\n").repeat(65), 1, "more than 64 MiB");
 }
 
 #[test]
