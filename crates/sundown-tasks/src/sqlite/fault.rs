@@ -40,6 +40,22 @@ pub(super) fn explain(error: &rusqlite::Error, path: &Path, patience: Duration) 
     }
 }
 
+/// The same while the file is opened: what is not there or not ours then does not come by waiting.
+pub(super) fn explain_opening(
+    error: &rusqlite::Error,
+    path: &Path,
+    patience: Duration,
+) -> StoreError {
+    let is_for_good = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly)
+    );
+    match explain(error, path, patience) {
+        StoreError::Unavailable { why } if is_for_good => StoreError::Broken { why },
+        explained => explained,
+    }
+}
+
 /// Whether the file is not what it was.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();

@@ -27,6 +27,9 @@ pub(super) fn inspect(path: &Path, patience: Duration) -> std::result::Result<()
     let about = match fs::metadata(path) {
         Ok(about) => about,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(broken(path, "it may not be looked at (whose directory is it in?)"));
+        }
         Err(error) => return Err(unavailable("look at", path, &error)),
     };
     if !about.is_file() {
@@ -40,7 +43,7 @@ pub(super) fn inspect(path: &Path, patience: Duration) -> std::result::Result<()
             broken(path, "it is no SQLite database (it is left as it is; give another path)")
         }
         Some(ErrorCode::DatabaseCorrupt) => damaged(path, &error.to_string()),
-        _ => fault::explain(&error, path, patience),
+        _ => fault::explain_opening(&error, path, patience),
     };
     let connection = Connection::open_with_flags(path, READ).map_err(explain)?;
     connection.busy_timeout(patience).map_err(explain)?;
@@ -116,7 +119,7 @@ pub(super) fn for_writing(
     path: &Path,
     patience: Duration,
 ) -> std::result::Result<Connection, StoreError> {
-    let explain = |error| fault::explain(&error, path, patience);
+    let explain = |error| fault::explain_opening(&error, path, patience);
     let connection = Connection::open_with_flags(path, WRITE).map_err(explain)?;
     begin(patience, || configure(&connection)).map_err(explain)?;
     begin(patience, || connection.execute_batch("BEGIN IMMEDIATE")).map_err(explain)?;
@@ -144,7 +147,7 @@ pub(super) fn for_reading(
     path: &Path,
     patience: Duration,
 ) -> std::result::Result<Connection, StoreError> {
-    let explain = |error| fault::explain(&error, path, patience);
+    let explain = |error| fault::explain_opening(&error, path, patience);
     let connection = Connection::open_with_flags(path, READ).map_err(explain)?;
     connection.busy_timeout(patience).map_err(explain)?;
     connection.execute_batch("PRAGMA cache_size = -8192").map_err(explain)?;
