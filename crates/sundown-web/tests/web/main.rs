@@ -63,7 +63,7 @@ fn start_server(announce: Duration, server: Server) -> Service {
             .route("/big", web::get().to(big))
             .route("/echo", web::post().to(echo))
             .route("/events", web::get().to(streams::events))
-            .route("/quiet", web::get().to(streams::quiet))
+            .route("/silent", web::get().to(streams::silent))
             .route("/chat", web::get().to(streams::chat))
             .route("/panic", web::get().to(hostile::panics))
             .route("/panic-mid-body", web::get().to(hostile::panics_mid_body))

@@ -32,7 +32,7 @@ pub(super) async fn events(request: HttpRequest) -> HttpResponse {
 }
 
 /// An event at the beginning, and none ever after.
-pub(super) async fn quiet(request: HttpRequest) -> HttpResponse {
+pub(super) async fn silent(request: HttpRequest) -> HttpResponse {
     let mut first = interval(Duration::from_secs(3600));
     first.reset_immediately();
     EventStream::new(&request, Ticks { interval: first, count: 0 })
@@ -168,7 +168,7 @@ async fn websockets_are_closed_with_1001() {
 async fn a_silent_stream_says_now_and_then_that_it_is_there() {
     let service = start(Duration::ZERO);
     let mut stream = service.connect().await;
-    send(&mut stream, "GET /quiet HTTP/1.1").await;
+    send(&mut stream, "GET /silent HTTP/1.1").await;
     sleep(Duration::from_millis(300)).await;
     let (_, response) = service.stop_while(rest(&mut stream)).await;
     let body = unchunked(&response);
