@@ -1,6 +1,7 @@
 //! The server does what it is asked, and its answer is lost on the way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sundown_tasks::{Checkpoint, Enqueued, Finish, PostgresStore, Progress, State, Store};
 
@@ -76,4 +77,24 @@ async fn what_was_told_is_told_once() {
     let events = store.events(fence.task, 0, 10).await.unwrap().unwrap();
     assert_eq!((events.events.len(), events.last), (3, 3));
     assert_eq!(store.get(fence.task).await.unwrap().unwrap().checkpoint, at);
+}
+
+/// A stranger has the lock for longer than anybody waits. What was refused then stays undone, also when
+/// the lock is free again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_for_a_lock_is_not_done_later() {
+    let schema = "locked";
+    let settings = settings(server()).schema(schema).patience(Duration::from_secs(3));
+    let store = open(settings).await;
+    let fence = running(&store, "a").await;
+    let sql = format!(
+        "begin; lock table {schema}.task in access exclusive mode; select pg_sleep(9); commit"
+    );
+    let stranger = std::thread::spawn(move || server().sql("postgres", &sql).unwrap());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let tell = || Progress { fence, event: Some(json("1")), checkpoint: None };
+    let refused = store.progress(vec![tell()]).await.unwrap_err();
+    assert!(refused.is_passing(), "{refused}");
+    tokio::task::spawn_blocking(move || stranger.join().unwrap()).await.unwrap();
+    assert_eq!(store.progress(vec![tell()]).await.unwrap(), [Some(1)], "it was told before");
 }

@@ -2,6 +2,9 @@
 create function {s}.begin_1(p_owner bytea, p_lane integer, p_batch bigint) returns void
 language plpgsql as $$
 begin
+    -- Whoever asked gives up after a while. What still waited for a lock then would be done behind its
+    -- back, and once more when it is asked again: so it is rolled back before.
+    perform set_config('lock_timeout', '2s', true);
     insert into {s}.counter as c (owner, lane, batch, touched_at)
     values (p_owner, p_lane, p_batch, clock_timestamp())
     on conflict (owner, lane) do update
