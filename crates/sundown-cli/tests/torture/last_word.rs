@@ -10,6 +10,9 @@ use crate::http::{Client, get};
 use crate::load::id;
 use crate::stream::whole;
 
+/// How often in a row it must be seen that nothing waits and nothing runs.
+const QUIET: u32 = 5;
+
 /// How long replicas that nobody disturbs may take to finish everything.
 const FINISH: Duration = Duration::from_secs(120);
 
@@ -18,16 +21,16 @@ const FINISH: Duration = Duration::from_secs(120);
 pub(crate) async fn last_word(address: SocketAddr) -> LastWord {
     let mut client = Client::connect(address).await.unwrap();
     let end = Instant::now() + FINISH;
-    while Instant::now() < end {
+    // A task that is taken back between two questions is seen by neither.
+    let mut quiet = 0;
+    while Instant::now() < end && quiet < QUIET {
         let mut open = 0;
         for state in ["pending", "running"] {
             let page = client.get(&format!("/tasks?state={state}&limit=1")).await.unwrap();
             let page: Value = page.text().parse().unwrap();
             open += page["tasks"].as_array().unwrap().len();
         }
-        if open == 0 {
-            break;
-        }
+        quiet = if open == 0 { quiet + 1 } else { 0 };
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let (mut last, mut next) = (LastWord::default(), String::new());
