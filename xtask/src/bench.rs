@@ -28,6 +28,23 @@ pub(crate) fn run(root: &Path, area: Option<&str>, json: bool) -> anyhow::Result
     run(step(&format!("{PEERS}/{area}/Cargo.toml"), json))
 }
 
+/// For each workspace of a bench: its lock file is that of what stands in the repository. Nothing else
+/// looks at them before somebody measures, and then it is too late.
+pub(crate) fn lock_checks(root: &Path) -> anyhow::Result<Vec<Step>> {
+    let mut checks = Vec::new();
+    for area in areas(&root.join(PEERS))? {
+        checks.push(format!("{PEERS}/{area}/Cargo.toml"));
+        for aside in areas(&root.join(PEERS).join(&area))? {
+            checks.push(format!("{PEERS}/{area}/{aside}/Cargo.toml"));
+        }
+    }
+    let check = |manifest| {
+        let words = format!("update --workspace --locked --quiet --manifest-path {manifest}");
+        Step::cargo("lock files of the benches", &words)
+    };
+    Ok(checks.into_iter().map(check).collect())
+}
+
 /// A peer that cannot live in one lock file with the others is a program of its own, in a workspace
 /// inside the area's: the area finds it beside itself.
 fn build(manifest: &str) -> Step {
@@ -87,6 +104,20 @@ mod tests {
         assert_eq!(areas(&root.join(PEERS).join("tasks")).unwrap(), ["effectum"]);
         let line = build("p/tasks/effectum/Cargo.toml").line();
         assert!(line.ends_with("--locked --manifest-path p/tasks/effectum/Cargo.toml"), "{line}");
+    }
+
+    #[test]
+    fn every_lock_file_in_the_repository_is_looked_at() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let checks = lock_checks(&root).unwrap();
+        let lines: Vec<String> = checks.iter().map(Step::line).collect();
+        let tracked = Step::git("ls-files", "ls-files --full-name :/*Cargo.lock").read().unwrap();
+        let nested: Vec<&str> = tracked.lines().filter(|path| path.contains('/')).collect();
+        assert_eq!(lines.len(), nested.len(), "{lines:?}");
+        for lock in nested {
+            let manifest = lock.replace("Cargo.lock", "Cargo.toml");
+            assert!(lines.iter().any(|line| line.ends_with(&manifest)), "{manifest}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{anyhow, bail};
 
 use crate::step::{Step, timed};
-use crate::{deploy, docs, needs, tidy};
+use crate::{bench, deploy, docs, needs, tidy};
 
 /// One thing that must hold.
 enum Check {
@@ -79,8 +79,9 @@ fn checks(root: &Path, full: bool) -> anyhow::Result<Vec<Check>> {
     let test = |step: Step| if full { step.env("XTASK_FULL", "1") } else { step };
     let image_binary = deploy::image_binary(root)?.display().to_string();
     let loom = "test -p sundown --lib --release --locked --target-dir target/loom loom";
-    Ok(vec![
-        Check::Succeeds(Step::cargo("fmt", "fmt --all --check")),
+    let mut checks = vec![Check::Succeeds(Step::cargo("fmt", "fmt --all --check"))];
+    checks.extend(bench::lock_checks(root)?.into_iter().map(Check::Succeeds));
+    checks.extend([
         Check::Succeeds(Step::cargo(
             "clippy",
             "clippy --workspace --all-targets --all-features --locked -- -D warnings",
@@ -101,7 +102,8 @@ fn checks(root: &Path, full: bool) -> anyhow::Result<Vec<Check>> {
         ))),
         Check::RunsTests(test(Step::cargo("loom", loom).flags("RUSTFLAGS", "--cfg sundown_loom"))),
         Check::Succeeds(docs::step()),
-    ])
+    ]);
+    Ok(checks)
 }
 
 /// Sums the test harnesses' lines `test result: ok. 12 passed; …`.

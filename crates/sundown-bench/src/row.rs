@@ -61,6 +61,24 @@ impl Row {
         }
     }
 
+    /// How often something happened that should not, here and there. Where neither side has any, they
+    /// are equal; where only the peer has none, there is no ratio, and JSON says `null`.
+    pub fn count(
+        name: impl Into<String>,
+        unit: &str,
+        ours: u32,
+        peer: impl Into<String>,
+        theirs: u32,
+    ) -> Self {
+        let ratio = match (ours, theirs) {
+            (0, 0) => 1.0,
+            (_, 0) => f64::INFINITY,
+            (ours, theirs) => f64::from(ours) / f64::from(theirs),
+        };
+        let row = Row::new(name, unit, f64::from(ours), peer, 1.0);
+        Row { peer_value: f64::from(theirs), ratio, ..row }
+    }
+
     /// Judges the ratio, as it was measured and before it is rounded for printing.
     #[must_use]
     pub fn target(mut self, target: Target) -> Self {
@@ -141,6 +159,22 @@ mod tests {
     fn without_a_target_nothing_is_missed() {
         let row = row(9.0, 1.0);
         assert!(row.meets && row.target.is_none());
+    }
+
+    #[test]
+    fn counts_may_be_none_on_both_sides() {
+        let count = |ours, theirs| Row::count("rerun", "of 5", ours, "peer", theirs);
+        assert_eq!(
+            (count(0, 0).ratio(), count(0, 5).ratio(), count(5, 2).ratio()),
+            (1.0, 0.0, 2.5)
+        );
+        let more = count(1, 0);
+        assert!(!more.clone().target(Target::AtMost(0.0)).meets);
+        let line = serde_json::to_string(&more).unwrap();
+        assert!(
+            line.contains(r#""ours":1.0,"peer":"peer","peer_value":0.0,"ratio":null"#),
+            "{line}"
+        );
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(crate) fn rows(world: &World) -> anyhow::Result<Vec<Row>> {
         row("ours, 1 k pending", "1 k").target(Target::AtMost(1.2)),
         row("ours, 100 k pending", "100 k").target(Target::AtMost(1.2)),
         Row::new(held, "MiB", of_most, "ours, 1 k pending", of_few)
-            .note("its page cache is bounded by 40 MiB and empty at first"),
+            .note("its page cache is bounded by 20 MiB and empty at first"),
         Row::new(held, "MiB", of_most, "ours, 100 k pending", of_many)
             .target(Target::AtMost(1.2))
             .note("after the same rounds"),

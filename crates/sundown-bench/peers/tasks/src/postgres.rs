@@ -13,7 +13,7 @@ use crate::world::World;
 const ROUNDS: usize = 5;
 const CALLS: u32 = 64 * 80;
 
-const DRAINS: usize = 3;
+const DRAINS: usize = 7;
 const BACKLOG: u32 = 20_000;
 
 pub(crate) fn callers(world: &World) -> anyhow::Result<Vec<Row>> {

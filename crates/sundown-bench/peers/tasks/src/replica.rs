@@ -189,23 +189,18 @@ async fn apalis_postgres(place: &str, is_first: bool) -> anyhow::Result<()> {
     monitor(Monitor::new().register(worker)).await
 }
 
+/// Only where it is given a signal does it know an end of its patience.
 async fn monitor(monitor: Monitor) -> anyhow::Result<()> {
-    let context = monitor.context();
-    let stops = async move {
+    let told = async {
         told_to_stop().await;
-        // It fails when there is nothing to stop.
-        let _ = context.shutdown();
-        std::future::pending::<()>().await;
+        Ok(())
     };
-    tokio::select! {
-        ended = monitor.with_terminator(async { sleep(GRACE).await }).run() => Ok(ended?),
-        () = stops => Ok(()),
-    }
+    Ok(monitor.with_terminator(async { sleep(GRACE).await }).run_with_signal(told).await?)
 }
 
 async fn sleeps(sleep: Sleep, attempt: Attempt) -> Result<(), BoxDynError> {
-    // The first one is not counted yet.
-    sleep.run(u32::try_from(attempt.current())?).await;
+    // This one is counted already.
+    sleep.run(u32::try_from(attempt.current())?.saturating_sub(1)).await;
     Ok(())
 }
 

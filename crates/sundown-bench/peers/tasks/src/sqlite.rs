@@ -14,7 +14,7 @@ pub(crate) const EFFECTUM: &str = "effectum, NORMAL";
 const ROUNDS: usize = 5;
 const CALLS: u32 = 64 * 80;
 
-const DRAINS: usize = 3;
+const DRAINS: usize = 7;
 const BACKLOG: u32 = 20_000;
 /// apalis becomes slower as more waits, so it is spared most of it.
 const SPARED: u32 = 10;
