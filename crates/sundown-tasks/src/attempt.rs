@@ -10,6 +10,7 @@ use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
 
 use self::held::{Attempt, Held, Stage};
+use crate::endings::Writer;
 use crate::store::Ending;
 use crate::{Fence, StoreError, TaskId, metrics};
 
@@ -18,7 +19,7 @@ use crate::{Fence, StoreError, TaskId, metrics};
 pub(crate) struct Attempts {
     held: Mutex<Held>,
     changed: Notify,
-    /// For the one who writes them down.
+    /// For those who write them down.
     has_ended: Notify,
 }
 
@@ -84,12 +85,12 @@ impl Attempts {
         self.has_ended.notify_one();
     }
 
-    /// The ends to be written next.
-    pub(crate) fn endings(&self) -> Vec<(Fence, Ending)> {
-        self.held().endings.next()
+    /// The ends that this one is to write next.
+    pub(crate) fn endings(&self, writer: Writer) -> Vec<(Fence, Ending)> {
+        self.held().endings.next(writer)
     }
 
-    /// Waits until there are some. One may wait.
+    /// Waits until there are some. One of those who wait is woken.
     pub(crate) async fn some_ended(&self) {
         self.has_ended.notified().await;
     }
@@ -99,25 +100,25 @@ impl Attempts {
         self.held().endings.len()
     }
 
-    /// The store knows so many of the first of them.
-    pub(crate) fn written(&self, count: usize) {
-        let fences = self.held().endings.written(count);
+    /// The store knows so many of the first of its own.
+    pub(crate) fn written(&self, writer: Writer, count: usize) {
+        let fences = self.held().endings.written(writer, count);
         self.forget(&fences);
     }
 
-    /// The store cannot write so many of the first of them. Answers which one is put aside.
-    pub(crate) fn refused(&self, count: usize, why: &StoreError) -> Option<Fence> {
-        self.held().endings.refused(count, why)
+    /// The store cannot write so many of the first of its own. Answers which one is put aside.
+    pub(crate) fn refused(&self, writer: Writer, count: usize, why: &StoreError) -> Option<Fence> {
+        self.held().endings.refused(writer, count, why)
     }
 
-    /// Whether there are some that are put aside.
-    pub(crate) fn has_aside(&self) -> bool {
-        self.held().endings.has_aside()
+    /// Whether it has put some aside.
+    pub(crate) fn has_aside(&self, writer: Writer) -> bool {
+        self.held().endings.has_aside(writer)
     }
 
-    /// Tries those again.
-    pub(crate) fn take_up(&self) {
-        self.held().endings.take_up();
+    /// Has those tried again.
+    pub(crate) fn take_up(&self, writer: Writer) {
+        self.held().endings.take_up(writer);
     }
 
     /// The store knows how these ended.
@@ -309,7 +310,9 @@ mod tests {
         attempts.end(given, Ending::Stopped, |_| noted += 1);
         assert_eq!((noted, attempts.unwritten(), attempts.running()), (1, 1, 0));
         assert!(!attempts.runs(given), "it was given back");
-        attempts.written(1);
+        let [writer, _] = Writer::all();
+        assert_eq!(attempts.endings(writer).len(), 1);
+        attempts.written(writer, 1);
         assert_eq!(attempts.fences(), [given]);
     }
 }

@@ -2,6 +2,9 @@
 //! goes back at once.
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,18 +12,19 @@ use tokio::time::sleep;
 
 use crate::attempt::Leash;
 use crate::health::Deed;
+use crate::kind::Kind;
 use crate::run::{Word, attempt};
 use crate::service::Service;
-use crate::store::{Ending, Wanted};
+use crate::store::{Answer, Ending, Wanted};
 use crate::{Claim, endings};
 
 /// The most that may be claimed ahead.
-const AHEAD: usize = 1024;
+const AHEAD: usize = 2048;
 /// What is claimed ahead must be begun within about so long: a task that waits here could be
 /// running elsewhere.
 const HORIZON: Duration = Duration::from_millis(20);
 /// How many are claimed at once at the most.
-const BATCH: usize = 512;
+const BATCH: usize = 1024;
 /// How many ends may wait to be written without anything being claimed less: a few requests full, so
 /// that whoever writes them never waits.
 const UNWRITTEN: usize = 4 * endings::BATCH;
@@ -30,83 +34,162 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Claimed, and not begun.
 type Waiting = VecDeque<(Claim, Leash)>;
 
+/// What was claimed is begun as soon as there is a place, also while the store is asked for more.
 pub(crate) async fn dispatch(service: Arc<Service>) {
+    let service = &service;
     let _needed = service.keeper.health().needs();
-    let mut waiting = Waiting::new();
-    let mut pace = Pace::new();
+    let (mut waiting, mut pace) = (Waiting::new(), Pace::new());
+    let mut talk = Talk::Over;
     let shutdown = service.shutdown.clone();
     while !shutdown.is_shutting_down() {
         // Asked for before it is looked, so that nothing that happens meanwhile is missed.
-        let (freed, news) = (service.attempts.changed(), service.store.changed());
-        pace.count(begin(&service, &mut waiting));
-        let claimed = claim(&service, &mut waiting, pace.ahead()).await;
-        let pause = match claimed {
-            Claimed::More => continue,
-            Claimed::All | Claimed::Enough => service.settings.poll,
-            Claimed::Trouble => PAUSE,
-        };
+        let freed = service.attempts.changed();
+        pace.count(begin(service, &mut waiting));
+        if matches!(talk, Talk::Over) {
+            talk = Talk::begin(service, &waiting, pace.ahead());
+        }
         tokio::select! {
             biased;
-            _ = shutdown.wait() => break,
-            () = freed => {}
-            () = news, if claimed == Claimed::All => {}
-            () = sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)) => {}
+            _ = shutdown.wait() => {}
+            () = freed => talk.place_is_free(),
+            claims = talk.next(service) => take(service, &mut waiting, claims),
         }
+    }
+    // What the store has been asked for belongs to this process, too.
+    if let Talk::Asking { .. } = talk {
+        let claims = talk.next(service).await;
+        take(service, &mut waiting, claims);
     }
     for (claim, _) in waiting {
         service.attempts.end(claim.fence, Ending::Returned, |_| {});
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Claimed {
-    /// There may be more to begin or to claim right now.
-    More,
-    /// All there was.
-    All,
-    /// All there is room for.
-    Enough,
-    /// The store did not answer.
-    Trouble,
+/// How it stands with the store.
+enum Talk<'s> {
+    /// It is asked for tasks.
+    Asking {
+        answer: Answer<'s, Vec<Claim>>,
+        /// What is new since before it was asked.
+        news: Wait<'s>,
+        held_until: Instant,
+        /// A place became free since it was asked.
+        is_outdated: bool,
+    },
+    /// It is left alone until then, or until a place is free.
+    Resting(Wait<'s>),
+    /// It may be asked again.
+    Over,
 }
 
-/// Claims what there is room for, and a little ahead.
-async fn claim(service: &Arc<Service>, waiting: &mut Waiting, ahead: usize) -> Claimed {
+type Wait<'s> = Pin<Box<dyn Future<Output = ()> + Send + 's>>;
+
+impl<'s> Talk<'s> {
+    /// Asks for as many as there is room for, and a little ahead.
+    fn begin(service: &'s Service, waiting: &Waiting, ahead: usize) -> Self {
+        let (room, wanted) = wanted(service, waiting, ahead);
+        if wanted.is_empty() {
+            service.keeper.health().rests(Deed::Claim);
+            return Talk::Resting(Box::pin(pause(service.settings.poll)));
+        }
+        let (lease, news) = (service.settings.lease, service.store.changed());
+        let held_until = Instant::now() + lease;
+        let answer = service.store.claim(wanted, room, lease);
+        Talk::Asking { answer, news, held_until, is_outdated: false }
+    }
+
+    fn place_is_free(&mut self) {
+        match self {
+            Talk::Asking { is_outdated, .. } => *is_outdated = true,
+            Talk::Resting(_) | Talk::Over => *self = Talk::Over,
+        }
+    }
+
+    /// Waits until the store has answered, or may be asked again. Answers what was claimed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    async fn next(&mut self, service: &'s Service) -> Claimed {
+        let answer = match self {
+            Talk::Asking { answer, .. } => answer.await,
+            Talk::Resting(rest) => {
+                rest.await;
+                Ok(Vec::new())
+            }
+            Talk::Over => Ok(Vec::new()),
+        };
+        let Talk::Asking { news, held_until, is_outdated, .. } = mem::replace(self, Talk::Over)
+        else {
+            return Claimed::nothing();
+        };
+        service.keeper.health().heard(Deed::Claim, &answer);
+        match &answer {
+            Ok(claims) if claims.is_empty() && !is_outdated => {
+                *self = Talk::Resting(Box::pin(news_or_pause(news, service.settings.poll)));
+            }
+            // There may be more.
+            Ok(_) => {}
+            Err(_) => *self = Talk::Resting(Box::pin(pause(PAUSE))),
+        }
+        Claimed { claims: answer.unwrap_or_default(), held_until }
+    }
+}
+
+/// What came of asking.
+struct Claimed {
+    claims: Vec<Claim>,
+    /// Their lease ends no sooner.
+    held_until: Instant,
+}
+
+impl Claimed {
+    fn nothing() -> Self {
+        Claimed { claims: Vec::new(), held_until: Instant::now() }
+    }
+}
+
+async fn news_or_pause(news: Wait<'_>, length: Duration) {
+    tokio::select! {
+        biased;
+        () = news => {}
+        () = pause(length) => {}
+    }
+}
+
+/// So long at most: replicas are not to come all at once.
+async fn pause(length: Duration) {
+    sleep(length.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+}
+
+/// How many are to be claimed in all, and of each kind.
+fn wanted(service: &Service, waiting: &Waiting, ahead: usize) -> (usize, Vec<Wanted>) {
     let free = service.settings.concurrency.saturating_sub(service.attempts.running());
     let room = room(free, ahead, waiting.len(), service.attempts.unwritten());
     // Many small claims cost more than a few large ones.
     if room == 0 || (room < ahead / 2 && !waiting.is_empty()) {
-        service.keeper.health().rests(Deed::Claim);
-        return Claimed::Enough;
+        return (0, Vec::new());
     }
-    let wanted: Vec<Wanted> = service
-        .kinds
-        .iter()
-        .filter_map(|kind| {
-            let limit = kind.concurrency.unwrap_or(usize::MAX);
-            let begun = waiting.iter().filter(|(claim, _)| claim.kind == kind.name).count();
-            let taken = service.attempts.running_of(&kind.name) + begun;
-            let count = limit.saturating_sub(taken).min(room);
-            (count > 0).then(|| Wanted { kind: kind.name.clone(), count })
-        })
-        .collect();
-    if wanted.is_empty() {
-        service.keeper.health().rests(Deed::Claim);
-        return Claimed::Enough;
+    let of = |kind: &Kind| {
+        let limit = kind.concurrency.unwrap_or(usize::MAX);
+        let begun = waiting.iter().filter(|(claim, _)| claim.kind == kind.name).count();
+        let taken = service.attempts.running_of(&kind.name) + begun;
+        let count = limit.saturating_sub(taken).min(room);
+        (count > 0).then(|| Wanted { kind: kind.name.clone(), count })
+    };
+    (room, service.kinds.iter().filter_map(of).collect())
+}
+
+/// What was claimed waits for a place.
+fn take(service: &Service, waiting: &mut Waiting, claimed: Claimed) {
+    if claimed.claims.is_empty() {
+        return;
     }
-    let held_until = Instant::now() + service.settings.lease;
-    let answer = service.store.claim(wanted, room, service.settings.lease).await;
-    service.keeper.health().heard(Deed::Claim, &answer);
-    let Ok(claims) = answer else { return Claimed::Trouble };
-    let found = claims.len();
-    for claim in claims {
-        let leash = service.attempts.add(claim.fence, claim.kind.clone(), held_until);
+    for claim in claimed.claims {
+        let leash = service.attempts.add(claim.fence, claim.kind.clone(), claimed.held_until);
         waiting.push_back((claim, leash));
     }
-    if found > 0 {
-        service.attempts.is_changed();
-    }
-    if found > 0 { Claimed::More } else { Claimed::All }
+    service.attempts.is_changed();
 }
 
 /// How many may be claimed. Whoever cannot get rid of what is done takes nothing new.
@@ -182,7 +265,7 @@ mod tests {
         assert_eq!(room(8, 0, 0, 0), 8);
         assert_eq!(room(8, 100, 20, UNWRITTEN), 88, "the writer always has enough to do");
         assert_eq!(room(8, 100, 0, UNWRITTEN + 100), 8);
-        assert_eq!(room(8, AHEAD, 0, 2 * UNWRITTEN), 0);
+        assert_eq!(room(8, AHEAD, 0, UNWRITTEN + AHEAD + 8), 0);
         assert_eq!(room(usize::MAX, AHEAD, 0, 0), BATCH);
     }
 }

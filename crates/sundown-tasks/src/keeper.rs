@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
 use crate::attempt::Attempts;
+use crate::endings::Writer;
 use crate::health::{Deed, Health};
 use crate::run::message;
 use crate::store::{Finish, Lease};
@@ -116,20 +117,26 @@ impl Keeping {
         }
     }
 
-    /// They stand in the line until they are written, so that nothing that stops this loses one.
+    /// Until nobody wants the service any more, and all of them are written.
     async fn write_endings(&self) {
+        let [first, second] = Writer::all();
+        tokio::join!(self.write_endings_as(first), self.write_endings_as(second));
+    }
+
+    /// They stand in the line until they are written, so that nothing that stops this loses one.
+    async fn write_endings_as(&self, writer: Writer) {
         let mut pause = PAUSE;
         let mut again = tokio::time::Instant::now();
         loop {
-            if self.attempts.has_aside() && again.elapsed() > Duration::ZERO {
-                self.attempts.take_up();
+            if self.attempts.has_aside(writer) && again.elapsed() > Duration::ZERO {
+                self.attempts.take_up(writer);
             }
-            let batch = self.attempts.endings();
+            let batch = self.attempts.endings(writer);
             if batch.is_empty() {
                 tokio::select! {
                     biased;
                     () = self.attempts.some_ended() => {}
-                    () = sleep_until(again), if self.attempts.has_aside() => {}
+                    () = sleep_until(again), if self.attempts.has_aside(writer) => {}
                     () = self.unwanted.cancelled() => return,
                 }
                 continue;
@@ -144,10 +151,10 @@ impl Keeping {
                 Ok(finished) => {
                     pause = PAUSE;
                     note(&ended, &finished);
-                    self.attempts.written(ended.len());
+                    self.attempts.written(writer, ended.len());
                 }
                 Err(why @ StoreError::Broken { .. }) => {
-                    if let Some(fence) = self.attempts.refused(ended.len(), &why) {
+                    if let Some(fence) = self.attempts.refused(writer, ended.len(), &why) {
                         let (task, attempt) = (fence.task, fence.attempt);
                         error!(%task, attempt, %why, "its end cannot be written; it is tried again");
                         again = tokio::time::Instant::now() + ASIDE;

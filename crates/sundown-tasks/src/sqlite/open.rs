@@ -136,7 +136,7 @@ fn configure(connection: &Connection) -> Result<()> {
     // The journal first: nothing else of this is kept in the file.
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;",
+        "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;",
     )?;
     let settings = ["PRAGMA wal_autocheckpoint = 4000", "PRAGMA journal_size_limit = 67108864"];
     settings.into_iter().try_for_each(|sql| connection.query_row(sql, [], |_| Ok(())))
@@ -150,7 +150,7 @@ pub(super) fn for_reading(
     let explain = |error| fault::explain_opening(&error, path, patience);
     let connection = Connection::open_with_flags(path, READ).map_err(explain)?;
     connection.busy_timeout(patience).map_err(explain)?;
-    connection.execute_batch("PRAGMA cache_size = -8192").map_err(explain)?;
+    connection.execute_batch("PRAGMA cache_size = -4096").map_err(explain)?;
     Ok(connection)
 }
 
