@@ -94,6 +94,11 @@ pub(crate) fn check() -> anyhow::Result<()> {
     if let Some(sentence) = missing(NEEDS, is_there) {
         bail!(sentence);
     }
+    // Where there is no such file, nothing is known.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(sentence) = deaf(&status) {
+        bail!(sentence);
+    }
     match refused(is_root(), is_there(ROOM)) {
         Some(sentence) => bail!(sentence),
         None => Ok(()),
@@ -114,6 +119,23 @@ fn refused(is_root: bool, has_room: bool) -> Option<&'static str> {
              `--security-opt apparmor=unconfined` where there is AppArmor)",
         ),
     }
+}
+
+/// What is started to ignore a signal, as by `nohup` or by `&` in a script, hands that on to the services
+/// that the tests stop by it.
+fn deaf(status: &str) -> Option<String> {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let ignored = u64::from_str_radix(ignored.trim(), 16).ok()?;
+    let signals = [(1, "SIGHUP"), (2, "SIGINT"), (3, "SIGQUIT"), (15, "SIGTERM")];
+    let names = signals.into_iter().filter(|(number, _)| ignored >> (number - 1) & 1 == 1);
+    let names: Vec<_> = names.map(|(_, name)| name).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} ignored here, and so by every service that the tests start: start again with \
+             `env --default-signal cargo xtask test`",
+            names.join(" and ")
+        )
+    })
 }
 
 /// Debian packages, where there is the right to install them. What fails is seen afterwards.
@@ -180,6 +202,16 @@ mod tests {
             assert!(refused(false, has_room).is_some_and(|told| told.contains("`sudo ")));
         }
         assert!(refused(true, false).is_some_and(|told| told.contains("--cap-add SYS_ADMIN")));
+    }
+
+    #[test]
+    fn an_ignored_signal_is_named_with_the_way_out() {
+        let status = |ignored| deaf(&format!("Name:\txtask\nSigIgn:\t{ignored}\nSigCgt:\t0\n"));
+        assert_eq!(status("0000000000001000"), None, "SIGPIPE is ignored by every Rust program");
+        let told = status("0000000000001006").unwrap();
+        assert!(told.starts_with("SIGINT and SIGQUIT ignored here"), "{told}");
+        assert!(status("0000000000000001").unwrap().ends_with("cargo xtask test`"));
+        assert_eq!(deaf(""), None);
     }
 
     #[test]

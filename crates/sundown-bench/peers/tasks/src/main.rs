@@ -6,6 +6,7 @@ mod aside;
 mod graphile;
 mod growth;
 mod handback;
+mod killed;
 mod ours;
 mod pickup;
 mod postgres;
@@ -17,6 +18,7 @@ mod replica;
 mod restart;
 mod spread;
 mod sqlite;
+mod watched;
 mod world;
 
 use std::env;
@@ -32,7 +34,7 @@ use crate::world::World;
 type Part = (&'static str, fn(&World) -> anyhow::Result<Vec<Row>>);
 
 /// What is measured, in this order.
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("sqlite-callers", sqlite::callers),
     ("sqlite-backlog", sqlite::backlog),
     ("postgres-callers", postgres::callers),
@@ -40,6 +42,7 @@ const PARTS: [Part; 8] = [
     ("growth", growth::rows),
     ("pickup", pickup::rows),
     ("handback", handback::rows),
+    ("killed", killed::rows),
     ("restart", restart::rows),
 ];
 
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         [growth::WORD, place] => growth::hold(Path::new(place)),
-        [restart::WORD, side, turn, place] => replica::run(side, turn, place),
+        [replica::WORD, side, turn, place] => replica::run(side, turn, place),
         ["--json", ref parts @ ..] => compare(parts, true),
         ref parts => compare(parts, false),
     };

@@ -23,7 +23,15 @@ use tokio::runtime::Runtime;
 use tokio::time::sleep;
 
 use crate::apalis_sqlite::pool;
-use crate::restart::{LONG, QUEUED, SHORT};
+use crate::world::World;
+
+/// The first word of such a process.
+pub(crate) const WORD: &str = "--replica";
+
+/// Numbers of tasks: those that end in time, those that do not, and those that wait.
+pub(crate) const SHORT: std::ops::Range<u32> = 0..5;
+pub(crate) const LONG: std::ops::Range<u32> = 5..10;
+pub(crate) const QUEUED: std::ops::Range<u32> = 10..20;
 
 /// How many run at once.
 const PLACES: usize = 10;
@@ -56,6 +64,14 @@ impl Side {
             Side::ApalisSqlite => "apalis-sqlite",
             Side::ApalisPostgres => "apalis-postgres",
             Side::Graphile => "graphile_worker",
+        }
+    }
+
+    /// A new, empty place for its tasks.
+    pub(crate) fn place(self, world: &World) -> anyhow::Result<String> {
+        match self {
+            Side::Sundown | Side::ApalisSqlite => Ok(world.place()?.display().to_string()),
+            Side::SundownPostgres | Side::ApalisPostgres | Side::Graphile => world.database(),
         }
     }
 

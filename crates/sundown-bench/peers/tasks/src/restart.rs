@@ -3,38 +3,23 @@
 //! processes of their own that tell by lines what begins and ends.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader};
 use std::iter;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use sundown_bench::{Row, Target};
 
-use crate::replica::Side;
+use crate::replica::{LONG, QUEUED, SHORT, Side};
+use crate::watched::Replica;
 use crate::world::World;
-
-/// The first word of the other processes.
-pub(crate) const WORD: &str = "--replica";
-
-/// Numbers of tasks: those that end in time, those that do not, and those that wait.
-pub(crate) const SHORT: std::ops::Range<u32> = 0..5;
-pub(crate) const LONG: std::ops::Range<u32> = 5..10;
-pub(crate) const QUEUED: std::ops::Range<u32> = 10..20;
 
 /// How long an interrupted task is waited for: apalis looks every 30 s for workers that have been silent
 /// for 60 s on SQLite. The 300 s that it gives them on PostgreSQL are not waited for.
 const PATIENCE: Duration = Duration::from_secs(130);
 /// What runs again besides them begins soon after.
 const SETTLED: Duration = Duration::from_secs(3);
-/// Longer than a process that was told to stop within 5 s may take.
-const GONE: Duration = Duration::from_secs(90);
 const GAP_LIMIT_MS: f64 = 1000.0;
-/// How many lines of a replica may wait to be read.
-const LINES: usize = 1024;
-
 /// What a restart did.
 #[derive(Debug)]
 struct Found {
@@ -56,14 +41,8 @@ impl Found {
 }
 
 pub(crate) fn rows(world: &World) -> anyhow::Result<Vec<Row>> {
-    let mut places = Vec::new();
-    for side in Side::ALL {
-        let place = match side {
-            Side::Sundown | Side::ApalisSqlite => world.place()?.display().to_string(),
-            Side::SundownPostgres | Side::ApalisPostgres | Side::Graphile => world.database()?,
-        };
-        places.push((side, place));
-    }
+    let places = Side::ALL.map(|side| Ok((side, side.place(world)?)));
+    let places = places.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let found: BTreeMap<Side, Found> = thread::scope(|scope| {
         let running: Vec<_> = places
             .iter()
@@ -153,81 +132,4 @@ fn restart(side: Side, place: &str) -> anyhow::Result<Found> {
     };
     second.kill()?;
     Ok(found)
-}
-
-/// What a process has told.
-#[derive(Debug, Default)]
-struct Lines {
-    /// When a task began, and how many attempts it had lost by then.
-    begun: BTreeMap<u32, (Instant, u32)>,
-    ended: BTreeSet<u32>,
-}
-
-struct Replica {
-    child: Child,
-    told: Receiver<(Instant, String)>,
-    lines: Lines,
-}
-
-impl Replica {
-    fn start(side: Side, turn: &str, place: &str) -> anyhow::Result<Self> {
-        let own = std::env::current_exe().context("cannot find this program")?;
-        let mut child = Command::new(own)
-            .args([WORD, side.name(), turn, place])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start a replica")?;
-        let lines = BufReader::new(child.stdout.take().context("its output is piped")?).lines();
-        let (tell, told) = sync_channel(LINES);
-        thread::Builder::new().spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if tell.send((Instant::now(), line)).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Replica { child, told, lines: Lines::default() })
-    }
-
-    /// Listens until it is so, or the time is over, or it is gone. Answers whether it is so.
-    fn wait(&mut self, patience: Duration, is_so: impl Fn(&Lines) -> bool) -> anyhow::Result<bool> {
-        let end = Instant::now() + patience;
-        while !is_so(&self.lines) {
-            let left = end.saturating_duration_since(Instant::now());
-            let Ok((at, line)) = self.told.recv_timeout(left) else { return Ok(false) };
-            let words: Vec<&str> = line.split(' ').collect();
-            match words[..] {
-                ["begun", number, lost] => {
-                    self.lines.begun.insert(number.parse()?, (at, lost.parse()?));
-                }
-                ["ended", number] => {
-                    self.lines.ended.insert(number.parse()?);
-                }
-                _ => {}
-            }
-        }
-        Ok(true)
-    }
-
-    /// Tells it to stop, waits until it is gone, and answers what had ended.
-    fn stop(mut self) -> anyhow::Result<BTreeSet<u32>> {
-        drop(self.child.stdin.take());
-        self.wait(GONE, |_| false)?;
-        let is_gone = self.child.try_wait()?.is_some();
-        if !is_gone {
-            self.kill_now()?;
-        }
-        Ok(self.lines.ended)
-    }
-
-    fn kill(mut self) -> anyhow::Result<()> {
-        self.kill_now()
-    }
-
-    fn kill_now(&mut self) -> anyhow::Result<()> {
-        self.child.kill().context("cannot end a replica")?;
-        self.child.wait().context("cannot wait for a replica")?;
-        Ok(())
-    }
 }
