@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,27 +41,30 @@ pub(crate) async fn dispatch(service: Arc<Service>) {
     let (mut waiting, mut pace) = (Waiting::new(), Pace::new());
     let mut talk = Talk::Over;
     let shutdown = service.shutdown.clone();
+    // Made before it is looked, so that nothing that happens meanwhile is missed.
+    let mut freed = pin!(service.attempts.changed());
     while !shutdown.is_shutting_down() {
-        // Asked for before it is looked, so that nothing that happens meanwhile is missed.
-        let freed = service.attempts.changed();
         pace.count(begin(service, &mut waiting));
         if matches!(talk, Talk::Over) {
             talk = Talk::begin(service, &waiting, pace.ahead());
         }
         tokio::select! {
+            // A question is sent when it is polled first.
             biased;
+            claimed = talk.next(service) => take(service, &mut waiting, claimed),
             _ = shutdown.wait() => {}
-            () = freed => talk.place_is_free(),
-            claims = talk.next(service) => take(service, &mut waiting, claims),
+            () = freed.as_mut() => {
+                freed.set(service.attempts.changed());
+                talk.place_is_free();
+            }
         }
     }
+    give_back(service, waiting);
     // What the store has been asked for belongs to this process, too.
     if let Talk::Asking { .. } = talk {
-        let claims = talk.next(service).await;
-        take(service, &mut waiting, claims);
-    }
-    for (claim, _) in waiting {
-        service.attempts.end(claim.fence, Ending::Returned, |_| {});
+        let mut late = Waiting::new();
+        take(service, &mut late, talk.next(service).await);
+        give_back(service, late);
     }
 }
 
@@ -190,6 +193,13 @@ fn take(service: &Service, waiting: &mut Waiting, claimed: Claimed) {
         waiting.push_back((claim, leash));
     }
     service.attempts.is_changed();
+}
+
+/// It never began, and may begin elsewhere.
+fn give_back(service: &Service, waiting: Waiting) {
+    for (claim, _) in waiting {
+        service.attempts.end(claim.fence, Ending::Returned, |_| {});
+    }
 }
 
 /// How many may be claimed. Whoever cannot get rid of what is done takes nothing new.

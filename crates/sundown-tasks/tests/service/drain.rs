@@ -1,16 +1,17 @@
 //! The shutdown: what runs ends, what does not end goes on elsewhere, nothing runs twice.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sundown::{Cause, Outcome};
-use sundown_tasks::{Kind, State, Task, TaskContext, TaskError};
+use sundown_tasks::{Kind, State, Task, TaskContext, TaskError, TaskId};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::desk::{
-    PATIENCE, Place, request, settings, sleeper, start, start_on, start_with, until,
+    PATIENCE, Place, Replica, request, settings, sleeper, start, start_on, start_with, until,
 };
 use super::faulty::{Asked, Fate, Faulty, away};
 use super::gate::Gate;
@@ -72,22 +73,18 @@ pub(crate) async fn what_does_not_end_in_time_goes_on_elsewhere_at_once_and_lose
     other.stop().await;
 }
 
-pub(crate) async fn claimed_but_unstarted_work_goes_back_at_once(place: Place) {
-    let gate = Gate::new();
-    let settings = settings().concurrency(1);
-    let cap = Duration::from_secs(20);
-    let replica = start_with(&place, vec![gate.kind(), sleeper()], settings, cap).await;
-    let store = place.store().await;
-    // Quick ones, so that it claims ahead, up to one that holds the only place. How far ahead that is
-    // depends on the machine, so it is tried until it is far enough.
+/// Quick tasks, so that it claims ahead, up to one that holds the only place: the last one, behind that,
+/// was claimed and has not begun. How far ahead it claims depends on the machine, so it is tried until
+/// it is far enough.
+async fn claimed_ahead(replica: &Replica, gate: &Gate, behind: &[&str]) -> TaskId {
     let mut last = None;
     until("a task was claimed and not begun", async || {
-        let kinds = (0..200).map(|_| "sleep").chain(["gate", "sleep"]);
+        let kinds = (0..200).map(|_| "sleep").chain(["gate"]).chain(behind.iter().copied());
         let requests = kinds.map(|kind| request(kind, json!(0))).collect();
         let answers = replica.service.start_batch(requests).await.unwrap();
         let task = answers.last().unwrap().as_ref().unwrap().id;
         gate.sees(|seen| seen.now == 1).await;
-        if store.get(task).await.unwrap().unwrap().state == State::Running {
+        if replica.service.get(task).await.unwrap().unwrap().state == State::Running {
             last = Some(task);
             return true;
         }
@@ -98,9 +95,19 @@ pub(crate) async fn claimed_but_unstarted_work_goes_back_at_once(place: Place) {
         false
     })
     .await;
+    last.unwrap()
+}
+
+pub(crate) async fn claimed_but_unstarted_work_goes_back_at_once(place: Place) {
+    let gate = Gate::new();
+    let settings = settings().concurrency(1);
+    let cap = Duration::from_secs(20);
+    let replica = start_with(&place, vec![gate.kind(), sleeper()], settings, cap).await;
+    let store = place.store().await;
+    let last = claimed_ahead(&replica, &gate, &["sleep"]).await;
     replica.coordinator.initiate(Cause::requested("test"));
     until("it goes back while the other runs", async || {
-        let entry = store.get(last.unwrap()).await.unwrap().unwrap();
+        let entry = store.get(last).await.unwrap().unwrap();
         (entry.state, entry.interruptions, entry.failures) == (State::Pending, 0, 0)
     })
     .await;
@@ -108,6 +115,51 @@ pub(crate) async fn claimed_but_unstarted_work_goes_back_at_once(place: Place) {
     gate.open();
     let report = replica.coordinator.run().await;
     assert!(report.is_clean(), "{report}");
+}
+
+pub(crate) async fn a_place_is_filled_while_the_store_is_asked_for_more(place: Place) {
+    let slow = Duration::from_secs(5);
+    let asked = Arc::new(OnceLock::new());
+    let (is_slow, first) = (Arc::new(AtomicBool::new(false)), asked.clone());
+    let now = is_slow.clone();
+    let store = Faulty::before(place.store().await, move |question| match question {
+        Asked::Claim if now.load(Ordering::SeqCst) => {
+            first.get_or_init(Instant::now);
+            Fate::Late(slow)
+        }
+        _ => Fate::Done,
+    });
+    let gate = Gate::new();
+    let settings = settings().concurrency(1).lease(Duration::from_secs(60));
+    let replica = start_on(store, vec![gate.kind(), sleeper()], settings, Duration::from_secs(40));
+    let last = claimed_ahead(&replica, &gate, &["sleep"; 5]).await;
+    is_slow.store(true, Ordering::SeqCst);
+    gate.open();
+    replica.reaches(last, State::Succeeded).await;
+    let waited = asked.get().map(Instant::elapsed);
+    assert!(waited.is_none_or(|waited| waited < slow), "they waited for an answer: {waited:?}");
+    let report = replica.stop().await;
+    assert!(report.is_clean(), "{report}");
+}
+
+pub(crate) async fn what_is_claimed_when_it_is_too_late_goes_back_untouched(place: Place) {
+    let asked = Arc::new(Notify::new());
+    let ask = asked.clone();
+    let store = Faulty::before(place.store().await, move |question| match question {
+        Asked::Claim => {
+            ask.notify_one();
+            Fate::Late(Duration::from_secs(1))
+        }
+        _ => Fate::Done,
+    });
+    let replica = start_on(store, vec![sleeper()], settings(), Duration::from_secs(20));
+    let task = replica.hand_in("sleep", json!(0)).await;
+    asked.notified().await;
+    let report = replica.stop().await;
+    assert!(report.is_clean(), "{report}");
+    let entry = place.store().await.get(task).await.unwrap().unwrap();
+    let found = (entry.state, entry.attempt, entry.interruptions, entry.failures);
+    assert_eq!(found, (State::Pending, 1, 0, 0), "it was claimed, and did not begin");
 }
 
 pub(crate) async fn a_drain_of_many_leases_makes_nothing_run_twice(place: Place) {

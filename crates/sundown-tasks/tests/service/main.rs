@@ -34,6 +34,8 @@ macro_rules! promises {
             drain: what_runs_is_waited_for_and_the_report_names_it,
                 what_does_not_end_in_time_goes_on_elsewhere_at_once_and_loses_no_attempt,
                 claimed_but_unstarted_work_goes_back_at_once,
+                a_place_is_filled_while_the_store_is_asked_for_more,
+                what_is_claimed_when_it_is_too_late_goes_back_untouched,
                 a_drain_of_many_leases_makes_nothing_run_twice,
                 a_task_that_wraps_up_goes_on_where_it_stopped,
                 tasks_know_until_when_they_have_time,
