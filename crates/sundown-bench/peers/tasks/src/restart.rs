@@ -25,7 +25,7 @@ const GAP_LIMIT_MS: f64 = 1000.0;
 struct Found {
     /// How long the first process took to stop.
     stopped_in: Duration,
-    /// Tasks that had ended, and began again.
+    /// Tasks of 2 s that had ended, and began again.
     rerun: u32,
     /// From the start of the second process until the last interrupted task runs; none if one does
     /// not within the time it is waited for.
@@ -89,15 +89,14 @@ fn wanted(ours: Side, found: &Found) -> Vec<Row> {
 
 /// Ours beside a peer.
 fn beside(ours: Side, found: &Found, side: Side, theirs: &Found) -> Vec<Row> {
-    let never = match theirs.gap {
-        Some(_) => String::new(),
-        None => format!("; they did not run within {PATIENCE:?}"),
-    };
-    let note = format!("the peer stopped in {:.1} s{never}", theirs.stopped_in.as_secs_f64());
-    let gap = Row::new(gap(ours), "ms", found.gap_ms(), side.name(), theirs.gap_ms()).note(note);
+    let never = theirs.gap.is_none().then(|| format!("not all five ran within {PATIENCE:?}"));
+    let never = never.unwrap_or_default();
+    let stopped = format!("the peer stopped in {:.1} s", theirs.stopped_in.as_secs_f64());
+    let gap = Row::new(gap(ours), "ms", found.gap_ms(), side.name(), theirs.gap_ms()).note(stopped);
     let harm =
         |(what, of): Harm| Row::count(row(ours, what), "of 5", of(found), side.name(), of(theirs));
-    iter::once(gap).chain(HARMS.map(harm)).collect()
+    let rows = iter::once(gap).chain(HARMS.map(harm));
+    rows.map(|row| if never.is_empty() { row } else { row.note(&never) }).collect()
 }
 
 fn gap(ours: Side) -> String {
@@ -121,12 +120,15 @@ fn restart(side: Side, place: &str) -> anyhow::Result<Found> {
     let start = Instant::now();
     second.wait(PATIENCE, |lines| LONG.chain(QUEUED).all(|n| lines.begun.contains_key(&n)))?;
     second.wait(SETTLED, |_| false)?;
+    ensure!(second.is_there()?, "the next process is gone: {:?}", second.lines);
     let lines = &second.lines;
     let gap = LONG.map(|n| lines.begun.get(&n)).collect::<Option<Vec<_>>>();
     let last = gap.and_then(|begun| begun.into_iter().map(|(at, _)| *at).max());
     let found = Found {
         stopped_in,
-        rerun: u32::try_from(lines.begun.keys().filter(|n| ended.contains(n)).count())?,
+        rerun: u32::try_from(
+            SHORT.filter(|n| ended.contains(n) && lines.begun.contains_key(n)).count(),
+        )?,
         gap: last.map(|at| at.saturating_duration_since(start)),
         burned: LONG.filter_map(|n| lines.begun.get(&n)).map(|(_, lost)| *lost).sum(),
     };

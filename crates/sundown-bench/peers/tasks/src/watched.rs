@@ -75,12 +75,16 @@ impl Replica {
         Ok(true)
     }
 
+    pub(crate) fn is_there(&mut self) -> anyhow::Result<bool> {
+        let status = self.child.try_wait().context("cannot see whether a replica is there")?;
+        Ok(status.is_none())
+    }
+
     /// Tells it to stop, waits until it is gone, and answers what had ended.
     pub(crate) fn stop(mut self) -> anyhow::Result<BTreeSet<u32>> {
         drop(self.child.stdin.take());
         self.wait(GONE, |_| false)?;
-        let is_gone = self.child.try_wait()?.is_some();
-        if !is_gone {
+        if self.is_there()? {
             self.kill_now()?;
         }
         Ok(self.lines.ended)
