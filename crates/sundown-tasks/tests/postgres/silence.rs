@@ -26,10 +26,12 @@ async fn patience_ends_although_a_question_was_taken() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lease_outlives_all_connections() {
     let wire = Wire::new(server().port());
-    let store = open(wire.settings("silent_leases").patience(PATIENCE)).await;
+    // Whoever asks waits longer than a lease lasts, and less long than this test: he may ask again.
+    let (lease, patience) = (Duration::from_secs(12), Duration::from_secs(14));
+    assert!(lease < patience && 2 * patience < PATIENCE);
+    let store = open(wire.settings("silent_leases").patience(patience)).await;
     let other = open(sundown_tasks::PostgresSettings::new(server().url()).schema("silent_leases"));
     let other = other.await;
-    let lease = Duration::from_secs(12);
     enqueue(&store, "a").await;
     let wanted = vec![Wanted { kind: "a".to_owned(), count: 1 }];
     let fence = store.claim(wanted, 1, lease).await.unwrap()[0].fence;
