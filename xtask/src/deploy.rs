@@ -8,7 +8,7 @@ mod digest;
 mod plan;
 mod render;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::ffi::OsString;
 use std::fs;

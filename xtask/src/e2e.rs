@@ -141,31 +141,68 @@ fn following() -> Value {
     json!({ "kind": "http", "input": input, "max_attempts": 1, "priority": 10 })
 }
 
-/// Takes every replica away as a machine that is drained does.
+/// Evicts every replica as a drain of its node does, and waits for its successor. Answers how many
+/// were evicted: one that goes by itself meanwhile does not count.
 fn evict_all(kubectl: &Kubectl) -> anyhow::Result<usize> {
-    let selector = "--selector=app.kubernetes.io/name=sundown";
-    let names = kubectl
-        .step("pods", &["get", "pods", selector, "--output=jsonpath={.items[*].metadata.name}"])
-        .read()?;
-    for name in names.split_whitespace() {
-        let eviction = json!({
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": { "name": name, "namespace": kubectl.namespace },
-        });
-        let path = format!("/api/v1/namespaces/{}/pods/{name}/eviction", kubectl.namespace);
-        let began = Instant::now();
-        // The budget lets one go at a time, and the others wait for its successor.
-        while let Err(error) = post(kubectl, &path, &eviction) {
-            if began.elapsed() > PATIENCE || !error.to_string().contains("disruption budget") {
-                return Err(error.context(format!("cannot evict {name}")));
-            }
-            thread::park_timeout(PAUSE);
+    let before = pods(kubectl)?;
+    let mut evicted = Vec::new();
+    for Pod { name, uid } in &before {
+        if evict(kubectl, name, uid)? {
+            println!("   evicted {name}");
+            evicted.push(uid);
         }
-        println!("   evicted {name}");
+        kubectl.rollout("sundown").run()?;
     }
-    kubectl.rollout("sundown").run()?;
-    Ok(names.split_whitespace().count())
+    let after = pods(kubectl)?;
+    if let Some(pod) = after.iter().find(|pod| evicted.contains(&&pod.uid)) {
+        bail!("{} was evicted and is still there", pod.name);
+    }
+    if evicted.is_empty() {
+        bail!("no pod could be evicted: all {} were gone before", before.len());
+    }
+    Ok(evicted.len())
+}
+
+struct Pod {
+    name: String,
+    uid: String,
+}
+
+/// The replicas that are not on their way out.
+fn pods(kubectl: &Kubectl) -> anyhow::Result<Vec<Pod>> {
+    let selector = "--selector=app.kubernetes.io/name=sundown";
+    let fields = "jsonpath={range .items[*]}{.metadata.name}{\" \"}{.metadata.uid}{\" \"}\
+                  {.metadata.deletionTimestamp}{\"\\n\"}{end}";
+    let text = kubectl.step("pods", &["get", "pods", selector, "--output", fields]).read()?;
+    let pod = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        [name, uid] => Some(Pod { name: name.to_owned(), uid: uid.to_owned() }),
+        _ => None,
+    };
+    Ok(text.lines().filter_map(pod).collect())
+}
+
+/// Whether this very pod was evicted; no, if it was gone before.
+fn evict(kubectl: &Kubectl, name: &str, uid: &str) -> anyhow::Result<bool> {
+    let eviction = json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": { "name": name, "namespace": kubectl.namespace },
+        "deleteOptions": { "preconditions": { "uid": uid } },
+    });
+    let path = format!("/api/v1/namespaces/{}/pods/{name}/eviction", kubectl.namespace);
+    let began = Instant::now();
+    loop {
+        let Err(error) = post(kubectl, &path, &eviction) else { return Ok(true) };
+        let said = error.to_string();
+        if ["NotFound", "not found", "precondition"].iter().any(|gone| said.contains(gone)) {
+            return Ok(false);
+        }
+        // The budget lets one go at a time, and the others wait for its successor.
+        if began.elapsed() > PATIENCE || !said.contains("disruption budget") {
+            return Err(error.context(format!("cannot evict {name}")));
+        }
+        thread::park_timeout(PAUSE);
+    }
 }
 
 /// Waits until all have ended, as long as any do.
@@ -196,6 +233,7 @@ fn tally(kubectl: &Kubectl) -> anyhow::Result<Tally> {
 fn post(kubectl: &Kubectl, path: &str, body: &Value) -> anyhow::Result<String> {
     let mut child = Command::new("kubectl")
         .args(["--context", &kubectl.context, "create", "--raw", path, "--filename", "-"])
+        .env("PATH", &kubectl.path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -215,6 +253,33 @@ fn post(kubectl: &Kubectl, path: &str, body: &Value) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::tests::Place;
+
+    /// Three pods: one terminates already, one is gone when it is to be evicted.
+    const KUBECTL: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+case "$*" in
+  *"get pods"*)
+    if [ -e "$here/evicted" ]; then
+      printf 'new-1 u5\nnew-2 u6\n'
+    else
+      printf 'stays u1\ngoes u2\nterminating u3 2026-01-01T00:00:00Z\n'
+    fi;;
+  *pods/stays/eviction*) cat >"$here/evicted";;
+  *pods/goes/eviction*) echo 'Error from server (NotFound): pods "goes" not found' >&2; exit 1;;
+  *eviction*) echo 'no such eviction expected' >&2; exit 1;;
+esac
+"#;
+
+    #[test]
+    fn only_pods_that_were_there_are_evicted_and_counted() {
+        let place = Place::new(&[]);
+        place.install("kubectl", KUBECTL);
+        assert_eq!(evict_all(&place.kubectl()).unwrap(), 1);
+        let sent = std::fs::read_to_string(place.0.join("bin/evicted")).unwrap();
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        assert_eq!(sent["deleteOptions"]["preconditions"]["uid"], "u1");
+    }
 
     #[test]
     fn without_a_cluster_it_says_so() {

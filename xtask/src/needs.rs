@@ -64,6 +64,12 @@ const NEEDS: &[Need] = &[
         package: Some("strace"),
     },
     Need {
+        tool: "python3",
+        probe: &["python3", "--version"],
+        install: "apt-get install -y python3",
+        package: Some("python3"),
+    },
+    Need {
         tool: "promtool",
         probe: &["promtool", "--version"],
         install: "apt-get install -y prometheus",

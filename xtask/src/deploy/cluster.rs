@@ -33,6 +33,13 @@ impl Kubectl {
         self.step("rollout", &["rollout", "status", &deployment, "--timeout=300s"])
     }
 
+    /// Prints `true` for every StorageClass that is the default.
+    pub(super) fn default_storage(&self) -> Step {
+        let annotation = "storageclass\\.kubernetes\\.io/is-default-class";
+        let path = format!("jsonpath={{.items[*].metadata.annotations.{annotation}}}");
+        self.anywhere("storage", &["get", "storageclass", "--output", &path])
+    }
+
     /// What tells why pods do not come up.
     pub(crate) fn explanations(&self) -> Vec<Step> {
         let words = "{range .items[*]}{.metadata.name}{\": \"}\

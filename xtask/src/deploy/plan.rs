@@ -73,6 +73,13 @@ impl Deployment {
     }
 }
 
+/// Whether a claim names no StorageClass of its own.
+fn asks_for_default_storage(manifest: &str) -> bool {
+    let is_claim = |object: &&str| object.contains("\nkind: PersistentVolumeClaim\n");
+    let objects = manifest.split("\n---");
+    objects.filter(is_claim).any(|claim| !claim.contains("storageClassName:"))
+}
+
 /// One command of a plan.
 #[derive(Debug)]
 enum Planned {
@@ -84,6 +91,9 @@ enum Planned {
     Write(Step, PathBuf),
     /// It must succeed; if it does not, these tell why.
     Explained(Step, Vec<Step>),
+    /// Where the manifest asks for a volume of the default StorageClass, there must be one. The step
+    /// prints which classes are the default.
+    DefaultStorage { classes: Step, manifest: PathBuf },
 }
 
 impl Planned {
@@ -92,7 +102,8 @@ impl Planned {
             Self::Run(step)
             | Self::Make(step, _)
             | Self::Write(step, _)
-            | Self::Explained(step, _) => step,
+            | Self::Explained(step, _)
+            | Self::DefaultStorage { classes: step, .. } => step,
         }
     }
 
@@ -122,6 +133,18 @@ impl Planned {
                 }
                 Err(error.context("the pods do not come up: see the reasons above"))
             }
+            Self::DefaultStorage { classes, manifest } => {
+                let manifest = fs::read_to_string(root.join(manifest))
+                    .with_context(|| format!("cannot read {}", manifest.display()))?;
+                if !asks_for_default_storage(&manifest) || classes.read()?.contains("true") {
+                    return Ok(());
+                }
+                bail!(
+                    "the overlay asks for a volume and the cluster has no default StorageClass: the pod would \
+                     stay Pending (set `storageClassName` in deploy/overlays/dev/volume.yaml to one of `kubectl \
+                     get storageclass`, or mark one as the default)"
+                )
+            }
         }
     }
 }
@@ -142,6 +165,10 @@ impl Plan {
         let mut plan = vec![
             Planned::Write(render, PathBuf::from(&manifest)),
             Planned::Run(check(&manifest).on_path(&kubectl.path)),
+            Planned::DefaultStorage {
+                classes: kubectl.default_storage(),
+                manifest: (&manifest).into(),
+            },
         ];
         plan.extend(deployment.builder.into_iter().flat_map(|builder| deployment.image(builder)));
         // Nothing can be tried in a namespace that is not there.

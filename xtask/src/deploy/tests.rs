@@ -9,11 +9,11 @@ use super::plan::namespace;
 use super::*;
 
 /// A workspace and a `PATH` of its own, gone with its owner.
-struct Place(PathBuf);
+pub(crate) struct Place(pub(crate) PathBuf);
 
 impl Place {
     /// With these scripts for tools; all others succeed and say nothing.
-    fn new(scripts: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(scripts: &[(&str, &str)]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("xtask-deploy-{}-{number}", std::process::id());
@@ -32,6 +32,11 @@ impl Place {
     fn write(&self, tool: &str, script: &str) {
         let log = self.0.join("log").display().to_string();
         let text = format!("#!/bin/sh\nprintf '%s\\n' \"{tool} $*\" >> {log}\n{script}\n");
+        self.install(tool, &text);
+    }
+
+    /// Puts a program into `bin`.
+    pub(crate) fn install(&self, tool: &str, text: &str) {
         let path = self.0.join("bin").join(tool);
         fs::write(&path, text).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -45,8 +50,14 @@ impl Place {
         to_cluster(&self.0, &target, &tools)
     }
 
+    /// kubectl from here, in a cluster that does not exist.
+    pub(crate) fn kubectl(&self) -> Kubectl {
+        let path = format!("{}:/usr/bin:/bin", self.0.join("bin").display()).into();
+        Kubectl { context: "kind-test".to_owned(), namespace: "sundown-e2e".to_owned(), path }
+    }
+
     /// The tools that were called, with what they were told.
-    fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         let text = fs::read_to_string(self.0.join("log")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
@@ -64,6 +75,8 @@ const KUBECTL: &str = "case \"$*\" in
   'config get-contexts'*) echo kind-test; echo production;;
   kustomize*) echo 'kind: List';;
 esac";
+
+const KUBECTL_CONTEXTS: &str = "case \"$*\" in 'config current-context') echo kind-test;; esac";
 
 fn failing(words: &str) -> String {
     format!("{KUBECTL}\ncase \"$*\" in *'{words}'*) echo 'no: {words}' >&2; exit 1;; esac")
@@ -176,10 +189,10 @@ fn whatever_fails_is_the_last_that_runs_and_is_named() {
     let kustomize = failing("kustomize");
     let cases: [(&str, &str, &str, &str); 5] = [
         ("docker", "[ $1 = info ] && exit 1", "`docker info` fails", "kubectl kustomize"),
-        ("docker", "[ $1 = build ] && exit 1; exit 0", "step 3 of 8, image", "apply"),
-        ("cargo", "exit 3", "step 2 of 8, check", "docker build"),
-        ("kubectl", &kustomize, "step 1 of 8, render", "cargo run"),
-        ("kubectl", &dry_run, "step 6 of 8, dry run", "rollout"),
+        ("docker", "[ $1 = build ] && exit 1; exit 0", "step 4 of 9, image", "apply"),
+        ("cargo", "exit 3", "step 2 of 9, check", "docker build"),
+        ("kubectl", &kustomize, "step 1 of 9, render", "cargo run"),
+        ("kubectl", &dry_run, "step 7 of 9, dry run", "rollout"),
     ];
     for (tool, script, said, never) in cases {
         let place = Place::new(&[("kubectl", KUBECTL), (tool, script)]);
@@ -188,6 +201,26 @@ fn whatever_fails_is_the_last_that_runs_and_is_named() {
         assert!(error.contains(said), "{tool} {script}: {error}");
         let log = place.log().join("\n");
         assert!(!log.contains(never), "{tool} {script}: {log}");
+    }
+}
+
+#[test]
+fn without_a_default_storage_class_nothing_is_built_that_would_wait_for_a_volume() {
+    let claim = |class: &str| {
+        let object = format!("apiVersion: v1\nkind: PersistentVolumeClaim\nspec: {{}}{class}\n");
+        format!(
+            "case \"$*\" in kustomize*) cat <<'END'\n---\n{object}END\n;; *storageclass*) echo $CLASSES;; esac"
+        )
+    };
+    let kubectl = |class: &str, classes: &str| {
+        format!("{KUBECTL_CONTEXTS}\nCLASSES='{classes}'\n{}", claim(class))
+    };
+    let place = Place::new(&[("kubectl", &kubectl("", ""))]);
+    let error = format!("{:#}", place.deploy("--yes").unwrap_err());
+    assert!(error.contains("no default StorageClass"), "{error}");
+    assert!(!place.log().join("\n").contains("docker build"));
+    for (class, classes) in [("", "false true"), ("\nstorageClassName: fast", "")] {
+        Place::new(&[("kubectl", &kubectl(class, classes))]).deploy("--yes").unwrap();
     }
 }
 

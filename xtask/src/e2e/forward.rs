@@ -2,9 +2,10 @@
 //!
 //! What is sent through the API server with `kubectl create --raw` arrives without a content type.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -19,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Forward {
     child: Child,
     port: u16,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Forward {
@@ -34,12 +36,16 @@ impl Forward {
             .spawn()
             .context("cannot run kubectl")?;
         let mut line = String::new();
+        let mut reader = None;
         if let Some(stdout) = child.stdout.take() {
+            let mut stdout = BufReader::new(stdout);
             // One that prints nothing ends, and then this ends, too.
-            let _ = BufReader::new(stdout).read_line(&mut line);
+            let _ = stdout.read_line(&mut line);
+            // kubectl prints a line for every connection, and dies of SIGPIPE when nobody reads it.
+            reader = Some(thread::spawn(move || drop(io::copy(&mut stdout, &mut io::sink()))));
         }
         let port = port(&line);
-        let opened = Self { child, port: port.unwrap_or_default() };
+        let opened = Self { child, port: port.unwrap_or_default(), reader };
         port.with_context(|| format!("`kubectl port-forward` says `{}`", line.trim()))?;
         Ok(opened)
     }
@@ -67,6 +73,8 @@ impl Drop for Forward {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Its output has ended with it.
+        self.reader.take().map(JoinHandle::join);
     }
 }
 
@@ -86,6 +94,39 @@ fn accepted(answer: &str) -> anyhow::Result<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::tests::Place;
+
+    /// Prints as the real one does: where it forwards, and a line for each connection. It serves two
+    /// connections, and dies of SIGPIPE as the real one when its lines are not read.
+    const KUBECTL: &str = r#"#!/usr/bin/env python3
+import http.server, signal, sys
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        print("Handling connection for", self.server.server_port, flush=True)
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+    def log_message(self, *args):
+        pass
+Handler.protocol_version = "HTTP/1.1"
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(f"Forwarding from 127.0.0.1:{server.server_port} -> 8080", flush=True)
+for _ in range(2):
+    server.handle_request()
+"#;
+
+    #[test]
+    fn kubectl_survives_its_first_connection() {
+        let place = Place::new(&[]);
+        place.install("kubectl", KUBECTL);
+        let forward = Forward::open(&place.kubectl()).unwrap();
+        for number in 0..2 {
+            let answer = forward.post("/tasks/batch", "{}");
+            assert_eq!(answer.unwrap(), "{}", "connection {number}");
+        }
+    }
 
     #[test]
     fn the_port_is_read() {
