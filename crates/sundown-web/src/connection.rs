@@ -48,6 +48,8 @@ pub(crate) struct Connections {
     next_id: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Connection>>>,
     all_closed: Notify,
+    /// How many clients were given up since it drains.
+    given_up: AtomicUsize,
     /// Somebody waits until there are fewer open.
     is_full: AtomicBool,
     fewer: Notify,
@@ -107,6 +109,7 @@ impl Connections {
             next_id: AtomicU64::new(0),
             open: Mutex::default(),
             all_closed: Notify::new(),
+            given_up: AtomicUsize::new(0),
             is_full: AtomicBool::new(false),
             fewer: Notify::new(),
         })
@@ -213,9 +216,17 @@ impl Connections {
         }
     }
 
+    /// How many clients were given up since it drains.
+    pub(crate) fn given_up(&self) -> usize {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
     /// A client let the server wait for too long.
     pub(crate) fn gives_up(&self, why: &str) -> io::Error {
         metrics::given_up(&self.server);
+        if self.stage() == Stage::Draining {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
+        }
         debug!(server = %self.server, why, "a client was given up");
         io::Error::new(io::ErrorKind::TimedOut, why)
     }

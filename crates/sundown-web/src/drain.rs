@@ -7,6 +7,7 @@ use std::time::Duration;
 use sundown::Deadline;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::connection::{Connections, Stage};
 use crate::listen::Close;
@@ -48,7 +49,13 @@ pub(crate) async fn drain(mut server: Running, deadline: Deadline) -> Result<(),
         }
         connections.all_closed().await;
     };
-    if deadline.bound(finish).await.is_some() {
+    let is_finished = deadline.bound(finish).await.is_some();
+    let clients = connections.given_up();
+    if clients > 0 {
+        let server = &connections.server;
+        warn!(%server, clients, "clients that let the server wait too long were given up");
+    }
+    if is_finished {
         return Ok(());
     }
     let open = connections.open();

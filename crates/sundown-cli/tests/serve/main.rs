@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod admittance;
+mod attacks;
 mod drain;
 mod hostile;
 mod http;
