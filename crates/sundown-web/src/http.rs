@@ -17,7 +17,8 @@ use actix_web::dev::AppConfig;
 use actix_web::http::Version;
 
 use crate::body::TrackedBody;
-use crate::connection::{Connection, Connections, InFlight, Stage};
+use crate::connection::{Connection, Connections, Stage};
+use crate::in_flight::InFlight;
 use crate::io::TrackedIo;
 use crate::limits::Limits;
 use crate::metrics;

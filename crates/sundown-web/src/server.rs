@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Connections, Stage};
-use crate::drain::{Running, drain};
+use crate::drain::{NAMED, Running, drain};
 use crate::http::services;
 use crate::limits::Limits;
 use crate::listen::{Acceptor, QUEUE, ToWorker};
@@ -307,7 +307,9 @@ impl Server {
         connections: Arc<Connections>,
         running: Running,
     ) -> Result<WebServer, WebError> {
-        let waiter = Waiter::new(self.name.clone(), |deadline| drain(running, deadline));
+        let all = connections.clone();
+        let waiter = Waiter::new(self.name.clone(), |deadline| drain(running, deadline))
+            .pending(move || all.pending(NAMED));
         let drains = coordinator.register_waiter(match self.closes {
             Closes::In(phase) => waiter.in_phase(phase),
             Closes::Last => waiter.in_phase(Phase::RELEASE).as_hook(Priority::Cleanup),
