@@ -4,6 +4,7 @@ mod admin;
 mod bearer;
 mod count;
 mod listeners;
+mod metrics;
 mod problem;
 mod public;
 mod site;

@@ -90,6 +90,14 @@ pub(crate) struct Connection {
     reader: Mutex<Option<Waker>>,
 }
 
+/// What a request knows of where it came from. It stays on the thread of its connection, where a reference
+/// costs less.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) connections: Arc<Connections>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     pub(crate) next: u64,

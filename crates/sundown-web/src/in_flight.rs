@@ -1,53 +1,48 @@
 //! A request while it is answered: counted, and known by a line.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_http::Request;
 
-use crate::connection::{Connection, Connections, Stage, locked};
+use crate::connection::{Known, Stage, locked};
 use crate::line::Line;
 
 /// A request being answered, counted until the last byte of its response was taken.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    connections: Arc<Connections>,
-    pub(crate) connection: Option<Arc<Connection>>,
+    pub(crate) known: Rc<Known>,
     id: u64,
     is_held: bool,
 }
 
 impl InFlight {
-    pub(crate) fn begin(
-        connections: &Arc<Connections>,
-        connection: Option<Arc<Connection>>,
-        request: &Request,
-    ) -> Self {
-        let mut id = 0;
-        if let Some(connection) = &connection {
-            change(&connection.requests, 1);
-            change(&connection.in_flight, 1);
-            let line = Line::of(request);
-            let mut lines = locked(&connection.lines);
-            lines.next += 1;
-            id = lines.next;
-            lines.current.push((id, line));
-        }
-        InFlight { connections: connections.clone(), connection, id, is_held: false }
+    pub(crate) fn begin(known: Rc<Known>, request: &Request) -> Self {
+        let connection = &known.connection;
+        change(&connection.requests, 1);
+        change(&connection.in_flight, 1);
+        let line = Line::of(request);
+        let mut lines = locked(&connection.lines);
+        lines.next += 1;
+        let id = lines.next;
+        lines.current.push((id, line));
+        drop(lines);
+        InFlight { known, id, is_held: false }
     }
 
     /// Whether a piece of the body was handed out and no more was asked for: HTTP/2 asks again when
     /// the client has opened its window for it.
     pub(crate) fn hold(&mut self, is_held: bool) {
-        let Some(connection) = self.connection.as_ref().filter(|_| self.is_held != is_held) else {
+        if self.is_held == is_held {
             return;
-        };
+        }
         self.is_held = is_held;
+        let connection = &self.known.connection;
         change(&connection.held, if is_held { 1 } else { -1 });
         if !is_held {
             return;
         }
-        if self.connections.stage() == Stage::Draining && connection.awaits_window() {
+        if self.known.connections.stage() == Stage::Draining && connection.awaits_window() {
             connection.wake();
         }
     }
@@ -56,7 +51,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.hold(false);
-        let Some(connection) = &self.connection else { return };
+        let connection = &self.known.connection;
         let mut lines = locked(&connection.lines);
         if let Some(at) = lines.current.iter().position(|(id, _)| *id == self.id) {
             lines.last = Some(lines.current.swap_remove(at).1);
@@ -66,7 +61,7 @@ impl Drop for InFlight {
         connection.set_dirty(true);
         connection.has_served.store(true, Ordering::Relaxed);
         change(&connection.in_flight, -1);
-        if self.connections.stage() > Stage::Open {
+        if self.known.connections.stage() > Stage::Open {
             connection.wake();
         }
     }

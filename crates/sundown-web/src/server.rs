@@ -284,9 +284,8 @@ impl Server {
                 started: started.clone(),
                 limits: self.limits,
             };
-            let (application, connections) = (application.clone(), connections.clone());
-            let limits = self.limits;
-            worker::start(orders, async move || services(application, connections, limits).await)?;
+            let (application, limits) = (application.clone(), self.limits);
+            worker::start(orders, async move || services(application, limits).await)?;
         }
         drop(started);
         for _ in 0..count {

@@ -9,14 +9,12 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
-use metrics::{counter, describe_counter};
 use sundown_health::Token;
 use tracing::warn;
 
+use super::metrics;
 use super::problem::problem;
 
-/// Requests with a wrong token.
-const WRONG_TOKENS: &str = "sundown_wrong_tokens_total";
 /// So often at the most the log tells of them.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -30,14 +28,13 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(server: &'static str) -> Self {
-        describe_counter!(WRONG_TOKENS, "Requests with a wrong token.");
-        counter!(WRONG_TOKENS, "server" => server).increment(0);
+        metrics::describe(server);
         Watch { server, told: Arc::default() }
     }
 
     /// Somebody sent a wrong token.
     fn wrong(&self, peer: Option<SocketAddr>) {
-        counter!(WRONG_TOKENS, "server" => self.server).increment(1);
+        metrics::wrong_token(self.server);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.0.is_some_and(|at| at.elapsed() < QUIET) {
             told.1 += 1;
