@@ -92,6 +92,7 @@ pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Resul
     let web = public::serve(coordinator.clone(), config, &files, &tasks)?;
     coordinator.check()?;
     ready.get_or_init(|| tasks);
+    coordinator.ready();
     let live = watch(&coordinator, config)?;
 
     info!(

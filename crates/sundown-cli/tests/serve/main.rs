@@ -6,6 +6,7 @@
 mod drain;
 mod hostile;
 mod http;
+mod notify;
 mod operating;
 mod service;
 mod starting;
