@@ -80,6 +80,7 @@ mod depth;
 mod dispatch;
 mod drain;
 mod endings;
+mod failures;
 mod follow;
 mod health;
 mod id;
@@ -112,7 +113,7 @@ pub use sqlite::{SqliteSettings, SqliteStore};
 pub use state::{Event, Impossible, Standing, State};
 pub use store::{
     Answer, Change, Checkpoint, Claim, Counts, Ending, Enqueued, Entry, Events, Filter, Finish,
-    Lease, Mark, NewTask, Progress, Rescued, Store, StoreError, TaskEvent, UnixMillis, Wanted,
-    What,
+    Lease, Mark, NewTask, Operation, Progress, Rescued, Selected, Selection, Store, StoreError,
+    TaskEvent, UnixMillis, Wanted, What,
 };
 pub use task::{Task, TaskError};

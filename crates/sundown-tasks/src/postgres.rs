@@ -9,6 +9,7 @@
 //! refused, so the work is done again, and no write is accepted twice. Set back, rescue waits longer.
 
 mod address;
+mod bulk;
 mod claims;
 mod endings;
 mod fault;
@@ -40,8 +41,10 @@ use tokio::sync::watch;
 use crate::store::bells::News;
 use crate::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
-    Incarnation, Lease, Mark, NewTask, Progress, Rescued, Store, StoreError, TaskId, Wanted,
+    Incarnation, Lease, Mark, NewTask, Operation, Progress, Rescued, Selected, Selection, Store,
+    StoreError, TaskId, Wanted,
 };
+use bulk::{ChangeAll, CountAll};
 use claims::{Claiming, Renew};
 use endings::{Finishing, Rescue};
 use intake::Enqueue;
@@ -100,6 +103,10 @@ impl Store for PostgresStore {
         self.office.incarnation
     }
 
+    fn identity(&self) -> &str {
+        self.office.identity.get().expect("it is read before the store is handed out")
+    }
+
     fn is_shared(&self) -> bool {
         true
     }
@@ -142,6 +149,14 @@ impl Store for PostgresStore {
 
     fn discard(&self, task: TaskId) -> Answer<'_, Change> {
         Box::pin(self.office.ask(Wish { task, what: What::Discard }))
+    }
+
+    fn change_all(&self, operation: Operation, selection: Selection) -> Answer<'_, Selected> {
+        Box::pin(self.office.ask(ChangeAll { operation, selection }))
+    }
+
+    fn count_all(&self, selection: Selection) -> Answer<'_, Selected> {
+        Box::pin(self.office.ask(CountAll(selection)))
     }
 
     fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>> {

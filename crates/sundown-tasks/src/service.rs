@@ -15,7 +15,10 @@ use crate::intake::{Refused, Request, Started, answer, lost};
 use crate::keeper::Keeper;
 use crate::kind::{Kind, Kinds};
 use crate::settings::{Settings, StartError};
-use crate::store::{Change, Counts, Ending, Enqueued, Entry, Filter, Store, StoreError};
+use crate::store::{
+    Change, Counts, Ending, Enqueued, Entry, Filter, Operation, Selected, Selection, Store,
+    StoreError,
+};
 use crate::{Fence, TaskId, metrics};
 
 /// Runs durable tasks; cheap to clone.
@@ -215,6 +218,29 @@ impl TaskService {
     /// When the store does not answer.
     pub async fn discard(&self, task: TaskId) -> Result<Change, StoreError> {
         self.0.store.discard(task).await
+    }
+
+    /// Changes all selected tasks, in one step. Running ones that are cancelled are told so within
+    /// about half a second.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn change_all(
+        &self,
+        operation: Operation,
+        selection: Selection,
+    ) -> Result<Selected, StoreError> {
+        self.0.store.change_all(operation, selection).await
+    }
+
+    /// Counts all selected tasks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn count_all(&self, selection: Selection) -> Result<Selected, StoreError> {
+        self.0.store.count_all(selection).await
     }
 
     /// A task as it stands.

@@ -5,6 +5,7 @@
 pub(crate) mod age;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod bells;
+mod bulk;
 mod error;
 mod event;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -18,6 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::bulk::{Operation, Selected, Selection};
 pub use self::error::StoreError;
 pub use self::event::{Events, Mark, TaskEvent, What};
 use crate::state::State;
@@ -39,6 +41,11 @@ pub type UnixMillis = i64;
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// As whom it claims.
     fn incarnation(&self) -> Incarnation;
+
+    /// What tells this store from every other one: random, made with the store and kept in it. It is
+    /// the same for every process, and a store that is restored from a backup keeps it. Together with
+    /// the id of a task it is a name that no other task has.
+    fn identity(&self) -> &str;
 
     /// Whether processes elsewhere run what is taken in here, so that it may be taken in although this
     /// process stops.
@@ -87,6 +94,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Forgets a task that is over.
     fn discard(&self, task: TaskId) -> Answer<'_, Change>;
+
+    /// Changes all selected tasks. A task that somebody else changes meanwhile stays as it is.
+    fn change_all(&self, operation: Operation, selection: Selection) -> Answer<'_, Selected>;
+
+    /// Counts them.
+    fn count_all(&self, selection: Selection) -> Answer<'_, Selected>;
 
     /// A task as it stands.
     fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>>;

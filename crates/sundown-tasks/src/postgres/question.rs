@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::bulk::{ChangeAll, CountAll};
 use super::claims::{Claiming, Renew};
 use super::endings::{Finishing, Rescue};
 use super::fault::Fault;
@@ -169,6 +170,8 @@ questions! {
     Progress(Tidings),
     Rescue(Rescue),
     Wish(Wish),
+    ChangeAll(ChangeAll),
+    CountAll(CountAll),
     Purge(Purge),
     Get(Get),
     List(List),

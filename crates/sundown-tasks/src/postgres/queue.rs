@@ -167,6 +167,8 @@ impl Waiting {
             | Kind::Progress
             | Kind::Rescue
             | Kind::Wish
+            | Kind::ChangeAll
+            | Kind::CountAll
             | Kind::Purge
             | Kind::Get
             | Kind::List

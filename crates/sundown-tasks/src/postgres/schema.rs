@@ -14,7 +14,10 @@ use super::fault::Fault;
 const MAJOR: i32 = 1;
 
 /// What each minor version adds, from the first on.
-const MINORS: &[&[&str]] = &[&[
+const MINORS: &[&[&str]] =
+    &[FIRST, &[include_str!("sql/bulk.sql"), include_str!("sql/identity.sql")]];
+
+const FIRST: &[&str] = &[
     include_str!("sql/tables.sql"),
     include_str!("sql/begin.sql"),
     include_str!("sql/enqueue.sql"),
@@ -22,7 +25,7 @@ const MINORS: &[&[&str]] = &[&[
     include_str!("sql/finish.sql"),
     include_str!("sql/progress.sql"),
     include_str!("sql/change.sql"),
-]];
+];
 
 /// Brings the schema to this version, unless it is there or beyond. Replicas that start at once do it
 /// one after the other.
@@ -81,6 +84,15 @@ async fn version(client: &Client, schema: &str) -> Result<Option<(i32, i32)>, Fa
     let rows = client.query_typed(&sql, &[]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     Ok(Some((row.try_get(0)?, row.try_get(1)?)))
+}
+
+/// What tells this store from every other one.
+pub(super) async fn identity(client: &Client, schema: &str) -> Result<String, Fault> {
+    let rows = client.query_typed(&format!("select identity from {schema}.store"), &[]).await?;
+    let missing = "the row of its table `store` is missing (restore it, or make a new one as the \
+                   page on tasks says)";
+    let row = rows.first().ok_or_else(|| Fault::Broken(missing.to_owned()))?;
+    Ok(row.try_get(0)?)
 }
 
 /// Whether it has at least so many minor versions.

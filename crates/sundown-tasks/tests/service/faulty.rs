@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use sundown_tasks::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
-    Incarnation, Lease, NewTask, Progress, Rescued, Store, StoreError, TaskId, Wanted,
+    Incarnation, Lease, NewTask, Operation, Progress, Rescued, Selected, Selection, Store,
+    StoreError, TaskId, Wanted,
 };
 use tokio::time::sleep;
 
@@ -78,6 +79,9 @@ impl Store for Faulty {
     fn incarnation(&self) -> Incarnation {
         self.inner.incarnation()
     }
+    fn identity(&self) -> &str {
+        self.inner.identity()
+    }
     fn is_shared(&self) -> bool {
         self.inner.is_shared()
     }
@@ -113,6 +117,12 @@ impl Store for Faulty {
     }
     fn discard(&self, task: TaskId) -> Answer<'_, Change> {
         self.inner.discard(task)
+    }
+    fn change_all(&self, operation: Operation, selection: Selection) -> Answer<'_, Selected> {
+        self.inner.change_all(operation, selection)
+    }
+    fn count_all(&self, selection: Selection) -> Answer<'_, Selected> {
+        self.inner.count_all(selection)
     }
     fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>> {
         self.after(Asked::Read, self.inner.get(task))

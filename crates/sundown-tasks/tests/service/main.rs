@@ -16,6 +16,7 @@ mod outages;
 mod proven;
 #[cfg(feature = "postgres")]
 mod shared;
+mod sharing;
 mod threads;
 
 use desk::Place;
@@ -57,6 +58,8 @@ macro_rules! promises {
                 nobody_takes_back_its_own_because_the_store_was_slow,
                 whoever_has_just_come_leaves_the_living_time_to_renew,
                 a_runtime_whose_threads_are_all_blocked_makes_nothing_run_twice;
+            sharing: a_burst_of_long_tasks_uses_the_places_of_all_replicas,
+                what_was_claimed_ahead_goes_back_when_no_place_becomes_free;
             outages: no_end_is_lost_and_what_is_unwritten_is_bounded_however_slow_the_store,
                 an_end_that_cannot_be_written_keeps_no_other_waiting,
                 ends_are_written_when_the_store_is_back;

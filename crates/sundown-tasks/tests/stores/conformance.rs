@@ -1,5 +1,6 @@
 //! What every store must do. A store joins with a [`Bench`] and `conformance!(ItsBench);`.
 
+pub(crate) mod bulk;
 pub(crate) mod claiming;
 pub(crate) mod closing;
 pub(crate) mod concurrency;
@@ -60,6 +61,8 @@ macro_rules! conformance {
             wishes: a_pending_task_is_cancelled, a_running_task_is_asked_to_end,
                 what_is_over_cannot_be_cancelled, requeued_is_as_new, only_what_is_over_is_discarded,
                 unknown_tasks_are_unknown;
+            bulk: each_operation_changes_the_states_it_takes, many_are_changed_in_pages_and_none_twice,
+                a_name_is_of_one_store_and_every_process_has_it;
             listing: the_newest_first, by_state_and_kind, pages_are_stable,
                 a_page_ends_when_it_is_heavy;
             purge: only_what_ended_long_ago, at_most_so_many;
