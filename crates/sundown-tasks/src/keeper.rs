@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use sundown::{Cause, ShutdownCoordinator};
+use sundown::{Cause, Shutdown, ShutdownCoordinator};
 use tokio::runtime;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -18,6 +18,7 @@ use crate::attempt::Attempts;
 use crate::endings::Writer;
 use crate::health::{Deed, Health};
 use crate::run::message;
+use crate::serving::Serving;
 use crate::store::{Finish, Lease};
 use crate::{Fence, Settings, Store, StoreError, metrics};
 
@@ -54,6 +55,7 @@ impl Keeper {
         coordinator: &Arc<dyn ShutdownCoordinator>,
         store: Arc<dyn Store>,
         attempts: Arc<Attempts>,
+        serving: Arc<Serving>,
         settings: &Settings,
     ) -> io::Result<Self> {
         let health = Arc::new(Health::new(coordinator.shutdown()));
@@ -61,6 +63,8 @@ impl Keeper {
         let keeping = Keeping {
             store,
             attempts,
+            serving,
+            shutdown: coordinator.shutdown(),
             health: health.clone(),
             lease: settings.lease,
             retention: settings.retention,
@@ -91,6 +95,8 @@ struct Keeping {
     store: Arc<dyn Store>,
     attempts: Arc<Attempts>,
     health: Arc<Health>,
+    serving: Arc<Serving>,
+    shutdown: Shutdown,
     lease: Duration,
     retention: Duration,
     unwanted: CancellationToken,
@@ -106,6 +112,7 @@ impl Keeping {
             () = self.rescue() => {}
             () = self.count() => {}
             () = self.purge() => {}
+            () = self.serving.keep(&self.store, &self.shutdown) => {}
         }
     }
 

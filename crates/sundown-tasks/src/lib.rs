@@ -76,6 +76,7 @@
 
 mod attempt;
 mod context;
+mod decline;
 mod depth;
 mod dispatch;
 mod drain;
@@ -91,6 +92,7 @@ mod metrics;
 mod postgres;
 mod run;
 mod service;
+mod serving;
 mod settings;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -112,7 +114,7 @@ pub use sqlite::{SqliteSettings, SqliteStore};
 pub use state::{Event, Impossible, Standing, State};
 pub use store::{
     Answer, Change, Checkpoint, Claim, Counts, Ending, Enqueued, Entry, Events, Filter, Finish,
-    Lease, Mark, NewTask, Progress, Rescued, Store, StoreError, TaskEvent, UnixMillis, Wanted,
-    What,
+    Lease, Mark, NewTask, Progress, Rescued, Route, Store, StoreError, TaskEvent, UnixMillis,
+    Unserved, Wanted, What,
 };
 pub use task::{Task, TaskError};

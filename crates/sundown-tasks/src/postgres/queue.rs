@@ -172,6 +172,8 @@ impl Waiting {
             | Kind::List
             | Kind::Count
             | Kind::Unwanted
+            | Kind::Advertise
+            | Kind::Missing
             | Kind::Tell => None,
         }
     }

@@ -9,7 +9,9 @@ use rusqlite::{Connection, Result};
 pub(super) const APPLICATION: i64 = 0x7364_746b;
 
 /// Each takes the file one version further. What was released is never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&[&str]] = &[&[FIRST], &[include_str!("sql/routes.sql")]];
+
+const FIRST: &str = "
 CREATE TABLE task (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     kind TEXT NOT NULL,
@@ -73,7 +75,7 @@ CREATE TABLE counter (
     n INTEGER NOT NULL,
     PRIMARY KEY (state, owner)
 ) STRICT, WITHOUT ROWID;
-"];
+";
 
 /// The version that this program writes.
 pub(super) const VERSION: usize = MIGRATIONS.len();
@@ -89,8 +91,8 @@ pub(super) fn marks(connection: &Connection) -> Result<(i64, i64, bool)> {
 
 /// Takes it from that version to [`VERSION`]. A transaction is open.
 pub(super) fn migrate(connection: &Connection, from: usize) -> Result<()> {
-    for migration in MIGRATIONS.iter().skip(from) {
-        connection.execute_batch(migration)?;
+    for text in MIGRATIONS.iter().skip(from).copied().flatten() {
+        connection.execute_batch(text)?;
     }
     if from < VERSION {
         connection.execute_batch(&format!(
