@@ -3,11 +3,11 @@
 mod admin;
 mod bearer;
 mod count;
+mod demo;
 mod problem;
 mod public;
 mod store;
 mod tasks;
-mod tryout;
 mod worker;
 
 use std::fmt::Display;
@@ -63,6 +63,9 @@ pub(crate) fn listen(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
 /// a store, and clients are let in after.
 pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Result<Exit, BoxError> {
     let config = &loaded.config;
+    for what in loaded.missing_programs() {
+        warn!(%what, "tasks that run this command will fail");
+    }
     if let Some(sum) = config.pod.sum(config.shutdown.timeout.0).filter(|sum| !sum.fits()) {
         warn!(%sum, mend = POD_MEND, "the pod's grace period is too short");
     }
@@ -89,7 +92,7 @@ pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Resul
     };
     let here = tasks.clone();
     metrics.count_active_tasks(move || here.active());
-    let web = public::serve(coordinator.clone(), config, &files, &tasks)?;
+    let web = public::serve(coordinator.clone(), loaded, &files, &tasks)?;
     coordinator.check()?;
     ready.get_or_init(|| tasks);
     let live = watch(&coordinator, config)?;
@@ -102,6 +105,10 @@ pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Resul
         commit = env!("BUILD_COMMIT"),
         "serving"
     );
+    if loaded.has_demo() {
+        let page = format!("http://{}/try", web.local_addr());
+        info!(%page, kind = "count", "the demonstration is on (`web.demo = false` turns it off)");
+    }
     Ok(end(&coordinator, live).await)
 }
 

@@ -16,17 +16,17 @@ use sundown_tempfiles::TempFiles;
 use sundown_web::{Server, WebServer};
 
 use super::problem::problem;
-use super::{WEB, bearer, bind, tasks, tryout};
-use crate::config::Config;
+use super::{WEB, bearer, bind, demo, tasks};
+use crate::config::Loaded;
 
 /// Serves it until `drain`.
 pub(super) fn serve(
     coordinator: Arc<dyn ShutdownCoordinator>,
-    config: &Config,
+    loaded: &Loaded,
     files: &TempFiles,
     tasks: &TaskService,
 ) -> Result<WebServer, BoxError> {
-    let settings = &config.web;
+    let settings = &loaded.config.web;
     let listener = bind("web.listen", settings.listen)?;
     let mut server = Server::new(WEB)
         .request_timeout(settings.head_timeout.0)
@@ -36,7 +36,7 @@ pub(super) fn serve(
         server = server.workers(workers);
     }
     let token = settings.token.0.as_ref().and_then(|token| Token::new(token.0.clone()));
-    let (has_tryout, limit) = (settings.tryout, settings.body_limit.0);
+    let (has_demo, limit) = (loaded.has_demo(), settings.body_limit.0);
     let (files, tasks) = (files.clone(), tasks.clone());
     let application = move || {
         let (token, files, tasks) = (token.clone(), files.clone(), tasks.clone());
@@ -51,8 +51,8 @@ pub(super) fn serve(
                     .default_service(web::to(not_allowed)),
             )
             .configure(move |app| {
-                if has_tryout {
-                    app.app_data(Data::new(files)).configure(tryout::routes);
+                if has_demo {
+                    app.app_data(Data::new(files)).configure(demo::routes);
                 }
             })
             .default_service(web::to(unknown))

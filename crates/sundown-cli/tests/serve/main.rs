@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod drain;
+mod first_run;
 mod hostile;
 mod http;
 mod operating;
+mod readme;
 mod service;
 mod starting;
 mod terminal;
