@@ -41,6 +41,7 @@ fn asked(arguments: Vec<String>) -> Result<Exit, BoxError> {
     match what {
         Ask::Help => crate::print(HELP),
         Ask::Submit { task, reads, watches } => {
+            let due = task.run_at;
             let (started, is_first) = submit(&connection, task, reads)?;
             let told = fields(&started);
             let id =
@@ -52,7 +53,8 @@ fn asked(arguments: Vec<String>) -> Result<Exit, BoxError> {
                 Form::Json => crate::print(&line(&started)),
                 Form::Table => {
                     let was_known = told.get("is_new").is_some_and(|new| new.get() == "false");
-                    tell_submitted(&still(&id), was_known && is_first, &url)
+                    let known = if was_known && is_first { " (it was there already)" } else { "" };
+                    tell_submitted(&still(&id), known, due, &url)
                 }
             }
         }
@@ -89,10 +91,13 @@ fn submit(
     hand_in(|| connection.post("/tasks", &task), &key)
 }
 
-fn tell_submitted(id: &str, was_known: bool, url: &str) -> Result<Exit, BoxError> {
-    let known = if was_known { " (it was there already)" } else { "" };
+fn tell_submitted(id: &str, known: &str, due: Option<i64>, url: &str) -> Result<Exit, BoxError> {
+    let now = when::now().timestamp().as_millisecond();
+    let due = due.filter(|due| *due > now).map(|due| when::about(when::until(now, due)));
+    let due = due.map(|due| format!(", due in {due}")).unwrap_or_default();
     let elsewhere = if url == ask::HERE { String::new() } else { format!(" --url {url}") };
-    crate::print(&format!("task {id}{known}; follow it: sundown tasks watch {id}{elsewhere}\n"))
+    let follow = format!("sundown tasks watch {id}{elsewhere}");
+    crate::print(&format!("task {id}{known}{due}; follow it: {follow}\n"))
 }
 
 /// Asks until it is known that the task was taken in: with its key it stays one task. Answers whether once

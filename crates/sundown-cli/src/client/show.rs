@@ -112,13 +112,13 @@ fn table(rows: &[(Fields, Option<Value>)], columns: usize, now: &Zoned) -> Strin
     let id = longest("id");
     let has_took = columns >= NARROW;
     // What the state, the age, how long it took, the tries and the space between them need.
-    let fixed = id + 9 + 8 + 5 + 5 * 2 + if has_took { 6 + 2 } else { 0 };
+    let fixed = id + 9 + 9 + 5 + 5 * 2 + if has_took { 6 + 2 } else { 0 };
     let free = columns.saturating_sub(fixed).max(LEAST_KIND + LEAST_NOTE);
     let kind = longest("kind").min(LONGEST_KIND).min(free - LEAST_NOTE);
     let row = |[number, state, name, age, took, tries, note]: [&str; 7]| {
         let (name, note) = (fitted(name, kind), fitted(note, free - kind));
         let took = if has_took { format!("  {took:>6}") } else { String::new() };
-        let line = format!("{number:>id$}  {state:<9}  {name:<kind$}  {age:>8}{took}  {tries:>5}");
+        let line = format!("{number:>id$}  {state:<9}  {name:<kind$}  {age:>9}{took}  {tries:>5}");
         format!("{line}  {note}").trim_end().to_owned() + "\n"
     };
     let mut table = row(["id", "state", "kind", "age", "took", "tries", "what"]);
@@ -159,7 +159,7 @@ pub(super) fn waiting(task: &Fields, now: &Zoned) -> Option<String> {
     text(task, "state").filter(|state| state == "pending")?;
     let now = now.timestamp().as_millisecond();
     if let Some(due) = number(task, "run_at").filter(|due| *due > now) {
-        return Some(format!("due in {}", when::short(when::until(now, due))));
+        return Some(format!("due in {}", when::about(when::until(now, due))));
     }
     Some(format!("waits for {}", still(&text(task, "waits_for")?)))
 }

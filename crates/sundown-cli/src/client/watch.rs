@@ -42,7 +42,7 @@ pub(super) fn watch(connection: &Connection, id: &str, form: Form) -> Result<Exi
     if form == Form::Table
         && let Some(waiting) = show::waiting(&task, &when::now())
     {
-        line(&format!("task {id} {waiting}"))?;
+        line(&format!("task {id}: {waiting}"))?;
     }
     let (mut told, mut in_vain) = (0, 0);
     loop {

@@ -71,6 +71,16 @@ pub(super) fn short(time: Duration) -> String {
     }
 }
 
+/// A duration to the nearest minute or hour: five minutes from now are `5 m` a moment later, too.
+pub(super) fn about(time: Duration) -> String {
+    let half = match time.as_secs() {
+        0..60 => 0,
+        60..3600 => 30,
+        _ => 1800,
+    };
+    short(time + Duration::from_secs(half))
+}
+
 /// An instant, as clocks here show it.
 pub(super) fn local(millis: i64, zone: &TimeZone) -> String {
     let at = Timestamp::from_millisecond(millis).map(|at| at.to_zoned(zone.clone()));
@@ -130,6 +140,9 @@ mod tests {
         ] {
             assert_eq!(short(Duration::from_millis(millis)), expected);
         }
+        assert_eq!(about(Duration::from_millis(299_900)), "5 m");
+        assert_eq!(about(Duration::from_secs(7199)), "2 h");
+        assert_eq!(about(Duration::from_secs(59)), "59 s");
         let now = noonish();
         let then = now.timestamp().as_millisecond();
         assert_eq!(ago(then - 180_000, &now), "3 m ago");
