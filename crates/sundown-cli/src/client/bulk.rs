@@ -88,7 +88,11 @@ impl Bulk {
         let mut cursor = None;
         loop {
             let page = self.page(connection, false, cursor).map_err(|error| {
-                format!("{error}; {changed} tasks were {} before that", self.operation.done())
+                let before = match changed {
+                    0 => String::new(),
+                    _ => format!(" ({changed} tasks were {} before that)", self.operation.done()),
+                };
+                format!("{error}{before}")
             })?;
             changed += page.count;
             cursor = page.next;
