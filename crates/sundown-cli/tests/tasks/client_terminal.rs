@@ -22,13 +22,19 @@ fn run(at: SocketAddr, arguments: &[&str]) -> (Option<i32>, String) {
     run_on(&format!("http://{at}"), arguments, 120, None)
 }
 
-/// The same on a terminal so wide; with an answer to a question, everything is on it.
+/// The same on a terminal so wide.
 fn run_on(
     url: &str,
     arguments: &[&str],
     columns: u16,
     answer: Option<&str>,
 ) -> (Option<i32>, String) {
+    let url = format!("--url={url}");
+    on_terminal(&[&["tasks"][..], arguments, &[url.as_str()]].concat(), columns, answer)
+}
+
+/// Runs the binary with its output on a terminal; with an answer to a question, everything is on it.
+fn on_terminal(arguments: &[&str], columns: u16, answer: Option<&str>) -> (Option<i32>, String) {
     let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&screen).unwrap();
     unlockpt(&screen).unwrap();
@@ -39,7 +45,7 @@ fn run_on(
     let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&screen, size).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sundown"));
-    command.arg("tasks").args(arguments).arg(format!("--url={url}")).env("TERM", "xterm");
+    command.args(arguments).env("TERM", "xterm").env_remove("SUNDOWN_WEB_TOKEN");
     if let Some(answer) = answer {
         command.stdin(stdout.try_clone().unwrap()).stderr(stdout.try_clone().unwrap());
         File::from(screen.try_clone().unwrap()).write_all(answer.as_bytes()).unwrap();
@@ -156,5 +162,21 @@ fn a_table_fits_the_terminal() {
         let widest = seen.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= columns.into(), "{widest} of {columns}: {seen}");
         assert_eq!(seen.lines().count(), 3, "{seen}");
+    }
+}
+
+#[test]
+fn timelines_fit_the_terminal() {
+    let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/rendered/prod.yaml");
+    for columns in [60, 120] {
+        for arguments in [&["plan"][..], &["check", manifests], &["demo", "--for", "0.1"]] {
+            let (ended, seen) = on_terminal(arguments, columns, None);
+            assert_eq!(ended, Some(0), "{seen}");
+            let bars = || seen.lines().filter(|line| line.contains(['█', '░', '├']));
+            assert!(bars().count() > 3, "{seen}");
+            for line in bars() {
+                assert!(line.chars().count() <= columns.into(), "{columns}: {line}\n{seen}");
+            }
+        }
     }
 }
