@@ -53,7 +53,8 @@ pub(super) fn page(page: &RawValue) -> Result<Exit, BoxError> {
         format!("{:>8}  {:<10} {:<16} {:>8}  what\n", "id", "state", "kind", "attempts");
     for task in tasks {
         let field = |name: &str| task.get(name).map(|value| plain(value)).unwrap_or_default();
-        let what = if text(&task, "error").is_some() { field("error") } else { field("input") };
+        let told = ["waits_for", "error"].into_iter().find(|name| text(&task, name).is_some());
+        let what = field(told.unwrap_or("input"));
         let what: String = what.chars().take(SHORT).collect();
         let _ = writeln!(
             table,
