@@ -3,17 +3,26 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use actix_http::Request;
+use actix_rt::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::line::Line;
 use crate::metrics;
 use crate::pace::Pace;
+
+/// How long after it was accepted, or after it began a request, a connection is waited for while the server
+/// drains: its request may be on the way.
+const FRESH: Duration = Duration::from_millis(250);
 
 /// How far the server is with its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,12 +48,30 @@ pub(crate) struct Connections {
     next_id: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Connection>>>,
     all_closed: Notify,
-    in_flight: AtomicUsize,
+    /// Somebody waits until there are fewer open.
+    is_full: AtomicBool,
+    fewer: Notify,
 }
 
-/// One connection.
+/// One connection. The counts of requests are changed only by the thread that serves it.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    accepted: Instant,
+    /// The requests being answered, and the last one that was.
+    lines: Mutex<Lines>,
+    /// What HTTP/2 frames without progress it may still send.
+    pub(crate) credit: AtomicI32,
+    /// The bytes of headers of requests being answered over HTTP/2.
+    pub(crate) header_bytes: AtomicUsize,
+    /// It is to end as if the server drained.
+    ends: AtomicBool,
+    /// Everything was written, and the client's system has not acknowledged it yet.
+    is_closing: AtomicBool,
+    /// Its client was given up: there is nothing to wait for.
+    is_given_up: AtomicBool,
+    /// Its socket, when HTTP is done with it.
+    socket: Mutex<Option<TcpStream>>,
     /// How many requests came over it.
     requests: AtomicUsize,
     in_flight: AtomicUsize,
@@ -61,6 +88,13 @@ pub(crate) struct Connection {
     reader: Mutex<Option<Waker>>,
 }
 
+#[derive(Debug, Default)]
+struct Lines {
+    next: u64,
+    current: Vec<(u64, Line)>,
+    last: Option<Line>,
+}
+
 impl Connections {
     pub(crate) fn new(server: &str, stall: Option<Duration>) -> Arc<Self> {
         let pace = Pace::new(stall);
@@ -73,7 +107,8 @@ impl Connections {
             next_id: AtomicU64::new(0),
             open: Mutex::default(),
             all_closed: Notify::new(),
-            in_flight: AtomicUsize::new(0),
+            is_full: AtomicBool::new(false),
+            fewer: Notify::new(),
         })
     }
 
@@ -109,9 +144,18 @@ impl Connections {
     }
 
     /// A connection was accepted.
-    pub(crate) fn enter(self: &Arc<Self>) -> OpenConnection {
+    pub(crate) fn enter(self: &Arc<Self>, peer: SocketAddr) -> OpenConnection {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let connection = Arc::new(Connection {
+            peer,
+            accepted: Instant::now(),
+            lines: Mutex::default(),
+            credit: AtomicI32::new(0),
+            header_bytes: AtomicUsize::new(0),
+            ends: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
+            is_given_up: AtomicBool::new(false),
+            socket: Mutex::default(),
             requests: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
@@ -130,7 +174,43 @@ impl Connections {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        locked(&self.open).values().map(|it| it.in_flight.load(Ordering::Relaxed)).sum()
+    }
+
+    /// What is being answered, and what was answered and has not reached its client yet; the oldest first,
+    /// with how many there are.
+    pub(crate) fn unfinished(&self, most: usize) -> (usize, Vec<(String, Duration)>) {
+        let open: Vec<_> = locked(&self.open).values().cloned().collect();
+        let mut found = Vec::new();
+        for connection in &open {
+            let lines = locked(&connection.lines);
+            found.extend(lines.current.iter().map(|(_, line)| (line.clone(), connection, "")));
+            let is_sent = lines.current.is_empty() && connection.is_closing();
+            let last = lines.last.as_ref().filter(|_| is_sent);
+            found.extend(last.map(|line| (line.clone(), connection, " (sent, not received yet)")));
+        }
+        found.sort_by_key(|(line, ..)| std::cmp::Reverse(line.age()));
+        let total = found.len();
+        let oldest = found.into_iter().take(most).map(|(line, connection, state)| {
+            (format!("{}{state}", line.text(connection.peer)), line.age())
+        });
+        (total, oldest.collect())
+    }
+
+    /// Waits until fewer than so many connections are open.
+    pub(crate) async fn below(&self, most: usize) {
+        loop {
+            let fewer = self.fewer.notified();
+            if self.open() < most {
+                return;
+            }
+            self.is_full.store(true, Ordering::SeqCst);
+            if self.open() < most {
+                return;
+            }
+            metrics::connections_full(&self.server);
+            fewer.await;
+        }
     }
 
     /// A client let the server wait for too long.
@@ -153,6 +233,51 @@ impl Connections {
 }
 
 impl Connection {
+    /// Until when a connection that drains may begin its first request.
+    pub(crate) fn fresh_until(&self) -> Instant {
+        self.accepted + FRESH
+    }
+
+    /// Until when a connection that drains may send the rest of a head that it has begun.
+    pub(crate) fn begun_until(since: Instant) -> Instant {
+        since + FRESH
+    }
+
+    /// HTTP is done with it.
+    pub(crate) fn leave_socket(&self, socket: TcpStream) {
+        *locked(&self.socket) = Some(socket);
+    }
+
+    pub(crate) fn take_socket(&self) -> Option<TcpStream> {
+        locked(&self.socket).take()
+    }
+
+    pub(crate) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn closes(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Ends as if the server drained: what is being answered is answered.
+    pub(crate) fn end(&self) {
+        self.ends.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub(crate) fn ends(&self) -> bool {
+        self.ends.load(Ordering::Acquire)
+    }
+
     /// How many requests there have been.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::Acquire)
@@ -233,6 +358,9 @@ impl Drop for OpenConnection {
         if is_last {
             self.connections.all_closed.notify_waiters();
         }
+        if self.connections.is_full.swap(false, Ordering::SeqCst) {
+            self.connections.fewer.notify_waiters();
+        }
     }
 }
 
@@ -241,6 +369,7 @@ impl Drop for OpenConnection {
 pub(crate) struct InFlight {
     connections: Arc<Connections>,
     pub(crate) connection: Option<Arc<Connection>>,
+    id: u64,
     is_held: bool,
 }
 
@@ -248,13 +377,19 @@ impl InFlight {
     pub(crate) fn begin(
         connections: &Arc<Connections>,
         connection: Option<Arc<Connection>>,
+        request: &Request,
     ) -> Self {
-        connections.in_flight.fetch_add(1, Ordering::Relaxed);
+        let mut id = 0;
         if let Some(connection) = &connection {
-            connection.requests.fetch_add(1, Ordering::AcqRel);
-            connection.in_flight.fetch_add(1, Ordering::AcqRel);
+            change(&connection.requests, 1);
+            change(&connection.in_flight, 1);
+            let line = Line::of(request);
+            let mut lines = locked(&connection.lines);
+            lines.next += 1;
+            id = lines.next;
+            lines.current.push((id, line));
         }
-        InFlight { connections: connections.clone(), connection, is_held: false }
+        InFlight { connections: connections.clone(), connection, id, is_held: false }
     }
 
     /// Whether a piece of the body was handed out and no more was asked for: HTTP/2 asks again when
@@ -264,11 +399,10 @@ impl InFlight {
             return;
         };
         self.is_held = is_held;
+        change(&connection.held, if is_held { 1 } else { -1 });
         if !is_held {
-            connection.held.fetch_sub(1, Ordering::AcqRel);
             return;
         }
-        connection.held.fetch_add(1, Ordering::AcqRel);
         if self.connections.stage() == Stage::Draining && connection.awaits_window() {
             connection.wake();
         }
@@ -278,16 +412,25 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.hold(false);
-        self.connections.in_flight.fetch_sub(1, Ordering::Relaxed);
         let Some(connection) = &self.connection else { return };
+        let mut lines = locked(&connection.lines);
+        if let Some(at) = lines.current.iter().position(|(id, _)| *id == self.id) {
+            lines.last = Some(lines.current.swap_remove(at).1);
+        }
+        drop(lines);
         // What was taken is not yet written: only the next complete flush makes it clean.
         connection.set_dirty(true);
         connection.has_served.store(true, Ordering::Relaxed);
-        connection.in_flight.fetch_sub(1, Ordering::AcqRel);
+        change(&connection.in_flight, -1);
         if self.connections.stage() > Stage::Open {
             connection.wake();
         }
     }
+}
+
+/// Changes a count that no other thread changes.
+fn change(count: &AtomicUsize, by: isize) {
+    count.store(count.load(Ordering::Relaxed).wrapping_add_signed(by), Ordering::Release);
 }
 
 /// Nothing of ours panics while it holds one of these.

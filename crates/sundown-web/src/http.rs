@@ -1,37 +1,43 @@
-//! What a worker serves on the listener: sockets, HTTP, and the application inside.
+//! What a worker serves: HTTP, and the application inside.
 
 use std::fmt;
 use std::future::ready;
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_http::error::DispatchError;
-use actix_http::{ConnectionType, HttpService, Request, Response};
-use actix_rt::net::TcpStream;
+use actix_http::{ConnectionType, HttpMessage as _, HttpService, Protocol, Request, Response};
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory,
-    fn_service, map_config,
+    fn_factory, fn_service, map_config,
 };
 use actix_web::Error;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::AppConfig;
 use actix_web::http::Version;
 
-use crate::accept::accept;
 use crate::body::TrackedBody;
 use crate::connection::{Connection, Connections, InFlight, Stage};
 use crate::io::TrackedIo;
 use crate::limits::Limits;
 use crate::metrics;
+use crate::worker::Services;
 
 type Answer<B> = Response<TrackedBody<EitherBody<B>>>;
 
 /// The services of one worker.
-pub(crate) fn stack<F, I, S, B>(
-    application: &F,
-    connections: &Arc<Connections>,
+pub(crate) async fn services<F, I, S, B>(
+    application: F,
+    connections: Arc<Connections>,
     limits: Limits,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
-+ use<F, I, S, B>
+) -> Result<
+    Services<
+        impl Service<(TrackedIo, Protocol, Option<SocketAddr>)> + 'static,
+        impl Service<Request, Response = Answer<B>, Error: Into<Response<BoxBody>>, Future: 'static>
+        + 'static,
+    >,
+    String,
+>
 where
     F: Fn() -> I,
     I: IntoServiceFactory<S, Request>,
@@ -43,28 +49,33 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let (accepting, tracking, draining) =
-        (connections.clone(), connections.clone(), connections.clone());
     let application = application().into_factory().map_err(|e| e.into().error_response());
     let application = map_config(application, |()| AppConfig::default());
     let tracked = apply_fn_factory(application, move |request, service: &_| {
-        answer(request, service, tracking.clone(), limits)
+        answer(request, service, connections.clone(), limits)
     });
-    let http = HttpService::build()
+    let request = tracked.new_service(()).await;
+    let request = Rc::new(request.map_err(|error| format!("the application: {error:?}"))?);
+    let same = request.clone();
+    let http1 = HttpService::build()
         .client_request_timeout(limits.head)
         .keep_alive(limits.keep_alive())
-        .graceful_shutdown_signal(move || {
-            let draining = draining.clone();
-            async move { draining.reached(Stage::Draining).await }
-        })
         .on_connect_ext(|io: &TrackedIo, extensions| {
             extensions.insert(io.connection());
             extensions.insert(io.server());
             extensions.insert(io.token());
         })
         .expect(fn_service(move |request| ready(expect(request, limits))))
-        .finish(tracked);
-    fn_service(move |socket| accept(socket, accepting.clone(), limits)).and_then(http)
+        .finish(fn_factory(move || ready(Ok::<_, ()>(same.clone()))));
+    let connection = http1.new_service(()).await.map_err(|()| "HTTP/1".to_owned())?;
+    Ok(Services { connection, request })
+}
+
+/// The connection a request came over. actix lets nobody but itself set the data of a connection, so with
+/// HTTP/2 it is with the request.
+pub(crate) fn connection_of(request: &Request) -> Option<Arc<Connection>> {
+    let known = request.conn_data::<Arc<Connection>>().cloned();
+    known.or_else(|| request.extensions().get::<Arc<Connection>>().cloned())
 }
 
 /// Whether a client that asks first may send its body.
@@ -85,8 +96,7 @@ where
     E: Into<Response<BoxBody>>,
     B: MessageBody + 'static,
 {
-    let connection = request.conn_data::<Arc<Connection>>().cloned();
-    let in_flight = InFlight::begin(&connections, connection);
+    let in_flight = InFlight::begin(&connections, connection_of(&request), &request);
     if connections.stage() > Stage::Open {
         metrics::request_after_signal(&connections.server);
     }

@@ -43,19 +43,26 @@
 
 mod accept;
 mod body;
+mod close;
 mod connection;
 mod drain;
 mod events;
+mod guard;
+mod h2;
 mod head;
 mod http;
 mod io;
 mod limits;
+mod line;
+mod listen;
 mod metrics;
+mod owed;
 mod pace;
 mod server;
 mod stall;
 mod upload;
 mod window;
+mod worker;
 
 pub use events::{Draining, Event, EventStream};
 pub use server::{Server, WebError, WebServer, serve};

@@ -9,7 +9,8 @@ use actix_web::body::BoxBody;
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use actix_web::http::{Method, StatusCode, Version};
 
-use crate::connection::{Connection, Connections};
+use crate::connection::Connections;
+use crate::http::connection_of;
 use crate::upload::{Bounded, Measure, Upload};
 
 /// How long an idle connection is kept.
@@ -22,6 +23,8 @@ pub(crate) struct Limits {
     pub(crate) head: Duration,
     /// The bytes of a request body.
     pub(crate) body: Option<u64>,
+    /// Whether HTTP/2 is spoken too.
+    pub(crate) has_http2: bool,
     /// The time in which something must move.
     pub(crate) stall: Option<Duration>,
 }
@@ -37,7 +40,7 @@ impl Limits {
     pub(crate) fn refuse(&self, request: &Request) -> Option<Response<BoxBody>> {
         let most = self.body?;
         length(request).filter(|length| *length > most)?;
-        request.conn_data::<Arc<Connection>>().into_iter().for_each(|it| it.leave_unread());
+        connection_of(request).iter().for_each(|it| it.leave_unread());
         let detail = format!("a body may have {most} bytes here");
         let problem = format!(
             r#"{{"title":"Payload Too Large","status":413,"code":"too_large","detail":"{detail}"}}"#
@@ -57,7 +60,7 @@ impl Limits {
         if matches!(request.payload(), Payload::None) {
             return None;
         }
-        let connection = request.conn_data::<Arc<Connection>>().cloned();
+        let connection = connection_of(request);
         let upload = Rc::new(Upload::new(connections.clone(), connection));
         let measure = Measure { most: self.body, rest: ignored_length(request) };
         let body = Bounded::new(request.take_payload(), measure, upload.clone());

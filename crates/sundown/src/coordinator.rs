@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::builder::{Builder, Settings};
 use crate::driver::Driver;
 use crate::notifications::Notifications;
+use crate::pending::PendingFn;
 use crate::phase::Trail;
 use crate::run::Run;
 use crate::run::member::{Kind, Member, MemberId, State};
@@ -27,8 +28,8 @@ use crate::waiter::{Body, Fallback};
 use crate::watchdog::{LastWord, Watch};
 use crate::work::StillRunning;
 use crate::{
-    Cause, Notification, Phase, PhaseWatch, PlanError, Preview, Registration, Report, Shutdown,
-    ShutdownCoordinator, Waiter, Work,
+    Cause, Notification, Pending, Phase, PhaseWatch, PlanError, Preview, Registration, Report,
+    Shutdown, ShutdownCoordinator, Waiter, Work,
 };
 
 /// Starts and drives one shutdown. One per process; layers see it as a
@@ -42,6 +43,8 @@ pub struct Coordinator {
     pub(crate) token: CancellationToken,
     pub(crate) run: Mutex<Run>,
     pub(crate) bodies: Mutex<HashMap<MemberId, Bodies>>,
+    /// What those who were cut off were waiting for then.
+    pub(crate) cut: Mutex<HashMap<MemberId, Pending>>,
     pub(crate) notifications: Arc<Notifications>,
     pub(crate) trail: watch::Sender<Trail>,
     pub(crate) work: Work,
@@ -66,6 +69,7 @@ pub struct Coordinator {
 pub(crate) struct Bodies {
     pub(crate) main: Option<Body>,
     pub(crate) fallback: Option<Body>,
+    pub(crate) pending: Option<PendingFn>,
 }
 
 impl Coordinator {
@@ -86,6 +90,7 @@ impl Coordinator {
             token: CancellationToken::new(),
             run: Mutex::new(run),
             bodies: Mutex::default(),
+            cut: Mutex::default(),
             notifications: Arc::default(),
             trail: watch::Sender::default(),
             work: Work::new(me.clone()),
@@ -264,7 +269,7 @@ impl Coordinator {
     }
 
     fn join(&self, waiter: Waiter, kind: Option<Kind>) -> Result<MemberId, PlanError> {
-        let Waiter { name, phase, least, priority, body, fallback } = waiter;
+        let Waiter { name, phase, least, priority, body, fallback, pending } = waiter;
         let (usual_phase, usual_kind) = match priority {
             Some(priority) => (Phase::RELEASE, Kind::Hook(priority)),
             None => (Phase::DRAIN, Kind::Waiter),
@@ -287,7 +292,7 @@ impl Coordinator {
         let at = self.shutdown.began().map(|began| began.at.elapsed()).unwrap_or_default();
         let id = run.join(at, member)?;
         // Under the same lock: the driver must find the body of whoever it is told to start.
-        locked(&self.bodies).insert(id, Bodies { main: Some(body), fallback });
+        locked(&self.bodies).insert(id, Bodies { main: Some(body), fallback, pending });
         Ok(id)
     }
 
