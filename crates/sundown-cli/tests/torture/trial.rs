@@ -109,7 +109,7 @@ fn idle(store: &Store, counts: &Counts, evidence: &Evidence) -> Vec<&'static str
         ("a failure", is_long, failures),
         ("a replica that lacks something", is_long, counts.partial.get()),
         ("a task that was refused where something is lacking", is_long, counts.elsewhere.get()),
-        ("a call", true, evidence.calls.len()),
+        ("a call", is_long, evidence.calls.len()),
     ];
     let idle = happened.into_iter().filter(|(_, is_due, count)| *is_due && *count == 0);
     idle.map(|(name, _, _)| name).collect()
