@@ -116,10 +116,14 @@ pub(crate) struct Output {
 }
 
 impl Commands {
-    /// The kind.
+    /// The kind. Its routes are the names of the commands: replicas may have different ones.
     pub(crate) fn kind(self) -> Kind {
         let by_name = self.by_name.clone();
-        Kind::new(self).checking(move |input: &Input| find(&by_name, input).map(drop))
+        let names: Vec<String> = by_name.keys().cloned().collect();
+        Kind::new(self)
+            .checking(check)
+            .routed(names, |input: &Input| input.command.clone())
+            .running_here(move |input: &Input| find(&by_name, input).map(drop))
     }
 }
 
@@ -129,7 +133,8 @@ impl Task for Commands {
     type Output = Output;
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output, TaskError> {
-        let command = find(&self.by_name, &input).map_err(TaskError::permanent)?;
+        // It was looked at just before: this is the command of this process.
+        let command = find(&self.by_name, &input)?;
         match process::run(self, command, &input, &context).await? {
             Finished::Stopped => Err(TaskError::unfinished()),
             Finished::By { code: 0, kept } => Ok(Output {
@@ -146,7 +151,19 @@ impl Task for Commands {
     }
 }
 
-/// The command, if it can run with this.
+/// What no process accepts, whatever its commands are.
+fn check(input: &Input) -> Result<(), String> {
+    let bytes: usize = input.args.iter().map(String::len).sum();
+    if input.args.len() > ARGUMENTS || bytes > ARGUMENT_BYTES {
+        return Err(format!("at most {ARGUMENTS} arguments with {ARGUMENT_BYTES} bytes"));
+    }
+    if input.args.iter().any(|argument| argument.contains('\0')) {
+        return Err("an argument cannot hold a zero byte".to_owned());
+    }
+    Ok(())
+}
+
+/// The command, if this process can run it with this.
 fn find<'a>(by_name: &'a BTreeMap<String, Command>, input: &Input) -> Result<&'a Command, String> {
     let command = by_name.get(&input.command).ok_or_else(|| {
         let known: Vec<&str> = by_name.keys().map(String::as_str).collect();
@@ -155,13 +172,6 @@ fn find<'a>(by_name: &'a BTreeMap<String, Command>, input: &Input) -> Result<&'a
     })?;
     if !command.takes_arguments && !input.args.is_empty() {
         return Err(format!("the command `{}` takes no arguments", input.command));
-    }
-    let bytes: usize = input.args.iter().map(String::len).sum();
-    if input.args.len() > ARGUMENTS || bytes > ARGUMENT_BYTES {
-        return Err(format!("at most {ARGUMENTS} arguments with {ARGUMENT_BYTES} bytes"));
-    }
-    if input.args.iter().any(|argument| argument.contains('\0')) {
-        return Err("an argument cannot hold a zero byte".to_owned());
     }
     Ok(command)
 }

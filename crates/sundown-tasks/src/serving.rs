@@ -30,7 +30,7 @@ struct Seen {
     unserved: BTreeSet<Route>,
     /// Those of which people were told.
     told: BTreeSet<Route>,
-    /// The kinds that have had such routes.
+    /// Of which kinds it is told how many tasks wait so.
     kinds: BTreeSet<String>,
 }
 
@@ -43,7 +43,9 @@ struct News {
 
 impl Serving {
     pub(crate) fn new(own: Vec<Route>) -> Self {
-        Serving { own, seen: Mutex::default() }
+        // Those of its own are told from the beginning, as 0.
+        let kinds = own.iter().map(|route| route.kind.clone()).collect();
+        Serving { own, seen: Mutex::new(Seen { kinds, ..Seen::default() }) }
     }
 
     /// Goes on until the process exits. While it stops it claims nothing any more, and says so.

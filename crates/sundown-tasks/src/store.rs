@@ -10,6 +10,7 @@ mod error;
 mod event;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod json;
+mod route;
 
 use std::fmt;
 use std::future::Future;
@@ -23,6 +24,7 @@ use serde_json::value::RawValue;
 pub use self::bulk::{Operation, Selected, Selection};
 pub use self::error::StoreError;
 pub use self::event::{Events, Mark, TaskEvent, What};
+pub use self::route::{Route, Unserved};
 use crate::state::State;
 use crate::{Fence, Incarnation, TaskId};
 
@@ -208,31 +210,6 @@ pub struct Wanted {
     pub routes: Arc<[String]>,
     /// At most so many.
     pub count: usize,
-}
-
-/// A kind, and a route within it; an empty one stands for tasks without a route.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Route {
-    /// The kind.
-    pub kind: String,
-    /// The route.
-    pub name: String,
-}
-
-/// Tasks that no living process claims.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unserved {
-    /// Of which route.
-    pub route: Route,
-    /// How many could run now; what is beyond [`COUNTED`](Self::COUNTED) is not counted.
-    pub tasks: u64,
-}
-
-impl Unserved {
-    /// How far the tasks of a route are counted.
-    pub const COUNTED: u64 = 10_000;
-    /// How many routes are told at the most.
-    pub const ROUTES: usize = 1000;
 }
 
 /// A task that was claimed, with all that an attempt needs to know.

@@ -75,6 +75,11 @@ impl Target {
         (&self.scheme, &self.host, self.port) == (&other.scheme, &other.host, other.port)
     }
 
+    /// The server, written in one way only.
+    pub(super) fn origin(&self) -> String {
+        format!("{}://{}:{}", self.scheme, self.host, self.port)
+    }
+
     fn climbs(&self) -> bool {
         let path = self.path.to_ascii_lowercase();
         CLIMBING.iter().any(|way| path.contains(way))
@@ -83,7 +88,7 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}:{}{}", self.scheme, self.host, self.port, self.path)
+        write!(f, "{}{}", self.origin(), self.path)
     }
 }
 
@@ -135,6 +140,18 @@ mod tests {
             ("http://127.0.0.1:09000/", true),
         ] {
             assert_eq!(is_held(url), is_allowed, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_written_in_one_way_only() {
+        for (url, origin) in [
+            ("https://Hooks.example.com/in", "https://hooks.example.com:443"),
+            ("https://hooks.example.com:443/a?b=c", "https://hooks.example.com:443"),
+            ("HTTP://127.0.0.1:09000", "http://127.0.0.1:9000"),
+            ("http://[::1]/", "http://[::1]:80"),
+        ] {
+            assert_eq!(Target::of(url).unwrap().origin(), origin, "{url}");
         }
     }
 

@@ -13,13 +13,13 @@ use crate::api::{Desk, end_of, in_an_hour, post, problem, submit, until, until_i
 use crate::service::{Scratch, serving};
 
 /// A server that answers as its paths say, and remembers what it was asked.
-struct Other {
+pub(crate) struct Other {
     port: u16,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Other {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::<Mutex<Vec<String>>>::default();
@@ -33,11 +33,11 @@ impl Other {
         Other { port, heard }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 }
@@ -242,12 +242,14 @@ async fn no_proxy_of_the_environment_comes_in_between() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_allowed_once_is_looked_at_again_when_it_runs() {
+async fn what_is_not_allowed_any_more_is_not_asked_for_and_waits_until_it_is_again() {
     let other = Other::start();
     let scratch = Scratch::new();
     let commands = "[commands.true]\nrun = [\"/bin/true\"]\n";
     let flags = flags(&other.url("/in"), "20s");
-    let mut service = serving(Desk::launch(&scratch, commands, &flags).spawn().unwrap());
+    let launch =
+        |commands, flags: &str| serving(Desk::launch(&scratch, commands, flags).spawn().unwrap());
+    let mut service = launch(commands, &flags);
     let mut ids = Vec::new();
     for mut task in
         [call(&other.url("/in/ok")), json!({ "kind": "command", "input": { "command": "true" } })]
@@ -261,15 +263,21 @@ async fn what_was_allowed_once_is_looked_at_again_when_it_runs() {
     assert_eq!(store.execute("update task set run_at = 0", []).unwrap(), 2);
     drop(store);
 
-    let commands = "[commands.false]\nrun = [\"/bin/false\"]\n";
-    let flags = flags.replace("/in", "/elsewhere");
-    let service = serving(Desk::launch(&scratch, commands, &flags).spawn().unwrap());
-    let desk = Desk { service, scratch };
-    for (id, culprit) in ids.iter().zip(["is not allowed", "no command `true`"]) {
-        let ended = until(desk.at(), id, "failed").await;
-        assert!(ended["error"].as_str().unwrap().contains(culprit), "{ended}");
+    let others = "[commands.false]\nrun = [\"/bin/false\"]\n";
+    let mut service = launch(others, &flags.replace("/in", "/elsewhere"));
+    for (id, culprit) in ids.iter().zip(["is not allowed", "has the command `true`"]) {
+        let waits = until_it(service.web, id, |task| !task["waits_for"].is_null()).await;
+        assert!(waits["waits_for"].as_str().unwrap().contains(culprit), "{waits}");
+        assert_eq!((&waits["failures"], &waits["interruptions"]), (&json!(0), &json!(0)));
     }
     assert_eq!(other.heard(), [""; 0]);
+    service.signal(Signal::Term);
+    service.ends_with(0);
+
+    let desk = Desk { service: launch(commands, &flags), scratch };
+    for id in &ids {
+        until(desk.at(), id, "succeeded").await;
+    }
     desk.close();
 }
 

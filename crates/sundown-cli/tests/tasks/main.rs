@@ -19,6 +19,7 @@ mod http;
 mod intake;
 mod openapi;
 mod refusals;
+mod routing;
 mod schema;
 #[expect(dead_code, reason = "the tests of serving use the rest")]
 #[path = "../serve/service.rs"]
