@@ -20,6 +20,7 @@ mod http;
 mod identity;
 mod intake;
 mod openapi;
+mod private;
 mod refusals;
 mod schema;
 #[expect(dead_code, reason = "the tests of serving use the rest")]
