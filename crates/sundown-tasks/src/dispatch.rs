@@ -188,7 +188,7 @@ fn wanted(service: &Service, waiting: &Waiting, ahead: usize) -> (usize, Vec<Wan
         let begun = waiting.iter().filter(|(claim, ..)| claim.kind == kind.name).count();
         let taken = service.attempts.running_of(&kind.name) + begun;
         let count = limit.saturating_sub(taken).min(room);
-        (count > 0).then(|| Wanted { kind: kind.name.clone(), count })
+        (count > 0).then(|| Wanted { kind: kind.name.clone(), routes: kind.routes.clone(), count })
     };
     (room, service.kinds.iter().filter_map(of).collect())
 }

@@ -1,10 +1,14 @@
 //! The service's part in the shutdown: wait for what runs, hand back what does not end in time.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use sundown::{Deadline, HandedBack, Phase, PlanError, Priority, ShutdownCoordinator, Waiter};
+use sundown::{
+    Deadline, HandedBack, Pending, PendingItem, Phase, PlanError, Priority, ShutdownCoordinator,
+    Waiter,
+};
 use tokio::time::sleep;
 use tracing::error;
 
@@ -39,8 +43,10 @@ pub(crate) fn join(
 ) -> Result<(), PlanError> {
     let [drains, hands_back, closes] = outline(&service.settings.name);
     let (draining, giving, store) = (service.clone(), service.clone(), service.store.clone());
+    let asked = service.clone();
     let drains =
-        Waiter::new(drains.0, move |deadline| async move { drain(&draining, deadline).await });
+        Waiter::new(drains.0, move |deadline| async move { drain(&draining, deadline).await })
+            .pending(move || pending(&asked));
     let least = hands_back.2;
     let hands_back =
         Waiter::new(
@@ -54,6 +60,17 @@ pub(crate) fn join(
         coordinator.register_waiter(part)?.detach();
     }
     Ok(())
+}
+
+/// The tasks of this process, the oldest first.
+fn pending(service: &Service) -> Pending {
+    let mut tasks = service.attempts.list();
+    tasks.sort_by_key(|(_, _, age)| Reverse(*age));
+    let item = |(fence, kind, age): &(Fence, String, Duration)| PendingItem {
+        what: format!("task {} {kind}, attempt {}", fence.task, fence.attempt),
+        age: *age,
+    };
+    Pending { total: tasks.len(), oldest: tasks.iter().take(10).map(item).collect() }
 }
 
 /// Waits until nothing is held any more. A little before the end those that still run are told to

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use sundown::{Cause, ShutdownCoordinator};
+use sundown::{Cause, Shutdown, ShutdownCoordinator};
 use tokio::runtime;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -19,6 +19,7 @@ use crate::endings::Writer;
 use crate::failures::{self, Ended, Failure, Failures};
 use crate::health::{Deed, Health};
 use crate::run::message;
+use crate::serving::Serving;
 use crate::store::{Finish, Lease, Rescued};
 use crate::{Fence, Settings, State, Store, StoreError, metrics};
 
@@ -56,6 +57,7 @@ impl Keeper {
         coordinator: &Arc<dyn ShutdownCoordinator>,
         store: Arc<dyn Store>,
         attempts: Arc<Attempts>,
+        serving: Arc<Serving>,
         settings: &Settings,
     ) -> io::Result<Self> {
         let health = Arc::new(Health::new(coordinator.shutdown()));
@@ -64,6 +66,8 @@ impl Keeper {
         let keeping = Keeping {
             store,
             attempts,
+            serving,
+            shutdown: coordinator.shutdown(),
             health: health.clone(),
             failures: failures.clone(),
             lease: settings.lease,
@@ -100,6 +104,8 @@ struct Keeping {
     attempts: Arc<Attempts>,
     health: Arc<Health>,
     failures: Arc<Failures>,
+    serving: Arc<Serving>,
+    shutdown: Shutdown,
     lease: Duration,
     retention: Duration,
     unwanted: CancellationToken,
@@ -116,6 +122,7 @@ impl Keeping {
             () = self.count() => {}
             () = self.purge() => {}
             () = self.tell_failures() => {}
+            () = self.serving.keep(&self.store, &self.shutdown) => {}
         }
     }
 

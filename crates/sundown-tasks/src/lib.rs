@@ -76,6 +76,7 @@
 
 mod attempt;
 mod context;
+mod decline;
 mod depth;
 mod dispatch;
 mod drain;
@@ -92,6 +93,7 @@ mod metrics;
 mod postgres;
 mod run;
 mod service;
+mod serving;
 mod settings;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -113,7 +115,7 @@ pub use sqlite::{SqliteSettings, SqliteStore};
 pub use state::{Event, Impossible, Standing, State};
 pub use store::{
     Answer, Change, Checkpoint, Claim, Counts, Ending, Enqueued, Entry, Events, Filter, Finish,
-    Lease, Mark, NewTask, Operation, Progress, Rescued, Selected, Selection, Store, StoreError,
-    TaskEvent, UnixMillis, Wanted, What,
+    Lease, Mark, NewTask, Operation, Progress, Rescued, Route, Selected, Selection, Store,
+    StoreError, TaskEvent, UnixMillis, Unserved, Wanted, What,
 };
 pub use task::{Task, TaskError};

@@ -21,10 +21,13 @@ mod listing;
 mod news;
 mod office;
 mod outcomes;
+#[cfg(test)]
+mod plans;
 mod question;
 mod queue;
 mod row;
 mod schema;
+mod serving;
 mod session;
 mod settings;
 mod tls;
@@ -43,8 +46,8 @@ use tokio::sync::watch;
 use crate::store::bells::News;
 use crate::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
-    Incarnation, Lease, Mark, NewTask, Operation, Progress, Rescued, Selected, Selection, Store,
-    StoreError, TaskId, Wanted,
+    Incarnation, Lease, Mark, NewTask, Operation, Progress, Rescued, Route, Selected, Selection,
+    Store, StoreError, TaskId, Unserved, Wanted,
 };
 use bulk::{ChangeAll, CountAll};
 use claims::{Claiming, Renew};
@@ -52,6 +55,7 @@ use endings::{Finishing, Rescue};
 use intake::Enqueue;
 use listing::{Count, Get, List};
 use office::Office;
+use serving::{Advertise, Missing};
 use told::{Follow, Marks, Tidings};
 use unwanted::Unwanted;
 use wishes::{Purge, What, Wish};
@@ -135,6 +139,14 @@ impl Store for PostgresStore {
 
     fn rescue(&self, limit: usize) -> Answer<'_, Vec<Rescued>> {
         Box::pin(self.office.ask(Rescue { limit }))
+    }
+
+    fn advertise(&self, served: Vec<Route>, life: Duration) -> Answer<'_, ()> {
+        Box::pin(self.office.ask(Advertise { served, life }))
+    }
+
+    fn unserved(&self) -> Answer<'_, Vec<Unserved>> {
+        Box::pin(self.office.ask(Missing))
     }
 
     fn unwanted(&self, attempts: Vec<Fence>) -> Answer<'_, Vec<Fence>> {

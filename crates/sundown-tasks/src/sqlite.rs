@@ -21,6 +21,7 @@ mod private;
 mod reader;
 mod row;
 mod schema;
+mod serving;
 mod settings;
 mod statements;
 mod told;
@@ -50,8 +51,8 @@ use self::writer::Writer;
 use crate::store::bells::News;
 use crate::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
-    Incarnation, Lease, Mark, NewTask, Operation, Progress, Rescued, Selected, Selection, Store,
-    StoreError, TaskId, Wanted,
+    Incarnation, Lease, Mark, NewTask, Operation, Progress, Rescued, Route, Selected, Selection,
+    Store, StoreError, TaskId, Unserved, Wanted,
 };
 
 pub use self::settings::SqliteSettings;
@@ -229,6 +230,15 @@ impl Store for SqliteStore {
 
     fn rescue_of_dead(&self, limit: usize) -> Answer<'_, Vec<Rescued>> {
         self.write(move |tx| ending::rescue(tx, limit, Whose::OfDead))
+    }
+
+    /// What was said holds as long as the lock of this process.
+    fn advertise(&self, served: Vec<Route>, _life: Duration) -> Answer<'_, ()> {
+        self.write(move |tx| serving::advertise(tx, &served))
+    }
+
+    fn unserved(&self) -> Answer<'_, Vec<Unserved>> {
+        self.read(serving::unserved)
     }
 
     fn unwanted(&self, attempts: Vec<Fence>) -> Answer<'_, Vec<Fence>> {

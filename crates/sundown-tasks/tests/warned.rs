@@ -51,6 +51,7 @@ impl Subscriber for Warnings {
 fn task(max_interruptions: u32) -> NewTask {
     NewTask {
         kind: "a".to_owned(),
+        route: String::new(),
         input: RawValue::NULL.to_owned(),
         key: None,
         priority: 0,
@@ -71,7 +72,7 @@ async fn a_task_that_dies_with_its_process_is_warned_about() {
     // A process that claims two tasks, and is gone. One of them may be interrupted.
     let gone = open();
     gone.enqueue(vec![task(0), task(9)], 10).await.unwrap();
-    let wanted = Wanted { kind: "a".to_owned(), count: 2 };
+    let wanted = Wanted { kind: "a".to_owned(), routes: [].into(), count: 2 };
     let claims = gone.claim(vec![wanted], 2, Duration::from_millis(1)).await.unwrap();
     assert_eq!(claims.len(), 2);
     let coordinator = Coordinator::builder().announce(Duration::ZERO).build().unwrap();

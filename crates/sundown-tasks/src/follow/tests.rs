@@ -103,6 +103,7 @@ impl Desk {
         let input = RawValue::NULL.to_owned();
         let new = NewTask {
             kind: "a".to_owned(),
+            route: String::new(),
             input,
             key: None,
             priority: 0,
@@ -111,7 +112,7 @@ impl Desk {
             max_interruptions: 1,
         };
         self.store.enqueue(vec![new], 1000).await.unwrap();
-        let wanted = Wanted { kind: "a".to_owned(), count: 1 };
+        let wanted = Wanted { kind: "a".to_owned(), routes: [].into(), count: 1 };
         self.store.claim(vec![wanted], 1, 3 * PATIENCE).await.unwrap()[0].fence
     }
 

@@ -12,6 +12,7 @@ use super::fault::Fault;
 use super::intake::Enqueue;
 use super::listing::{Count, Get, List};
 use super::news::Tell;
+use super::serving::{Advertise, Missing};
 use super::session::Desk;
 use super::told::{Follow, Marks, Tidings};
 use super::unwanted::Unwanted;
@@ -179,5 +180,7 @@ questions! {
     Marks(Marks),
     Count(Count),
     Unwanted(Unwanted),
+    Advertise(Advertise),
+    Missing(Missing),
     Tell(Tell),
 }

@@ -174,6 +174,8 @@ impl Waiting {
             | Kind::List
             | Kind::Count
             | Kind::Unwanted
+            | Kind::Advertise
+            | Kind::Missing
             | Kind::Tell => None,
         }
     }

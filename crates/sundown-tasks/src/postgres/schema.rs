@@ -14,8 +14,14 @@ use super::fault::Fault;
 const MAJOR: i32 = 1;
 
 /// What each minor version adds, from the first on.
-const MINORS: &[&[&str]] =
-    &[FIRST, &[include_str!("sql/bulk.sql"), include_str!("sql/identity.sql")]];
+pub(super) const MINORS: &[&[&str]] = &[
+    FIRST,
+    &[
+        include_str!("sql/bulk.sql"),
+        include_str!("sql/identity.sql"),
+        include_str!("sql/routes.sql"),
+    ],
+];
 
 const FIRST: &[&str] = &[
     include_str!("sql/tables.sql"),
@@ -33,7 +39,12 @@ pub(super) async fn migrate(client: &Client, schema: &str) -> Result<(), Fault> 
     migrate_to(client, schema, MINORS).await
 }
 
-async fn migrate_to(client: &Client, schema: &str, minors: &[&[&str]]) -> Result<(), Fault> {
+/// The same, with these versions.
+pub(super) async fn migrate_to(
+    client: &Client,
+    schema: &str,
+    minors: &[&[&str]],
+) -> Result<(), Fault> {
     if is_up_to_date(version(client, schema).await?, minors.len())? {
         return Ok(());
     }
@@ -139,6 +150,7 @@ mod tests {
     async fn work(store: &PostgresStore) {
         let new = NewTask {
             kind: "a".to_owned(),
+            route: String::new(),
             input: RawValue::NULL.to_owned(),
             key: None,
             priority: 0,
@@ -148,7 +160,7 @@ mod tests {
         };
         let taken = store.enqueue(vec![new], u64::MAX).await.unwrap();
         assert!(matches!(taken[..], [Enqueued::New(_)]));
-        let wanted = Wanted { kind: "a".to_owned(), count: 1 };
+        let wanted = Wanted { kind: "a".to_owned(), routes: [].into(), count: 1 };
         let claims = store.claim(vec![wanted], 1, Duration::from_secs(60)).await.unwrap();
         let ending = Ending::Succeeded(RawValue::NULL.to_owned());
         let finished = store.finish(vec![(claims[0].fence, ending)]).await.unwrap();

@@ -9,7 +9,8 @@ use rusqlite::{Connection, Result};
 pub(super) const APPLICATION: i64 = 0x7364_746b;
 
 /// Each takes the file one version further. What was released is never changed.
-const MIGRATIONS: &[&[&str]] = &[&[FIRST], &[include_str!("sql/identity.sql")]];
+const MIGRATIONS: &[&[&str]] =
+    &[&[FIRST], &[include_str!("sql/identity.sql"), include_str!("sql/routes.sql")]];
 
 const FIRST: &str = "
 CREATE TABLE task (

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use sundown_tasks::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
-    Incarnation, Lease, NewTask, Operation, Progress, Rescued, Selected, Selection, Store,
-    StoreError, TaskId, Wanted,
+    Incarnation, Lease, NewTask, Operation, Progress, Rescued, Route, Selected, Selection, Store,
+    StoreError, TaskId, Unserved, Wanted,
 };
 use tokio::time::sleep;
 
@@ -105,6 +105,12 @@ impl Store for Faulty {
     }
     fn rescue_of_dead(&self, limit: usize) -> Answer<'_, Vec<Rescued>> {
         self.after(Asked::RescueOfDead, self.inner.rescue_of_dead(limit))
+    }
+    fn advertise(&self, served: Vec<Route>, life: Duration) -> Answer<'_, ()> {
+        self.inner.advertise(served, life)
+    }
+    fn unserved(&self) -> Answer<'_, Vec<Unserved>> {
+        self.after(Asked::Read, self.inner.unserved())
     }
     fn unwanted(&self, attempts: Vec<Fence>) -> Answer<'_, Vec<Fence>> {
         self.after(Asked::Read, self.inner.unwanted(attempts))

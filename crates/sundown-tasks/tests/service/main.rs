@@ -14,6 +14,7 @@ mod intake;
 mod leases;
 mod outages;
 mod proven;
+mod routes;
 #[cfg(feature = "postgres")]
 mod shared;
 mod sharing;
@@ -63,6 +64,11 @@ macro_rules! promises {
             outages: no_end_is_lost_and_what_is_unwritten_is_bounded_however_slow_the_store,
                 an_end_that_cannot_be_written_keeps_no_other_waiting,
                 ends_are_written_when_the_store_is_back;
+            routes: each_replica_runs_what_it_can,
+                what_no_replica_can_run_waits_and_says_so_and_runs_when_one_can,
+                what_cannot_run_here_is_left_to_others_and_never_fails,
+                what_no_process_could_run_fails_for_good,
+                many_that_cannot_run_here_keep_no_other_waiting;
             threads: one_that_takes_too_long_keeps_its_place_until_it_returns,
                 one_that_is_cancelled_keeps_its_place_until_it_returns,
                 one_that_does_not_return_does_not_hold_the_shutdown;

@@ -12,6 +12,7 @@ pub(crate) mod listing;
 pub(crate) mod model;
 pub(crate) mod purge;
 pub(crate) mod random;
+pub(crate) mod routes;
 pub(crate) mod support;
 pub(crate) mod table;
 pub(crate) mod wishes;
@@ -65,6 +66,9 @@ macro_rules! conformance {
                 a_name_is_of_one_store_and_every_process_has_it;
             listing: the_newest_first, by_state_and_kind, pages_are_stable,
                 a_page_ends_when_it_is_heavy;
+            routes: a_task_is_claimed_by_those_who_want_its_route,
+                a_count_is_of_the_kind_whatever_the_routes, what_is_declined_waits_and_counts_nothing,
+                what_no_process_claims_is_told, what_a_process_claims_ends_with_it;
             purge: only_what_ended_long_ago, at_most_so_many;
             concurrency: no_task_is_claimed_twice, counts_are_exact_after_it_all,
                 news_of_the_own_process_wakes, news_of_another_process_wakes,
