@@ -88,7 +88,7 @@ impl Calls {
         let method = method(&input.method).map_err(TaskError::permanent)?;
         let mut headers = headers(&input.headers).map_err(TaskError::permanent)?;
         // Whoever gets it twice can tell.
-        let key = HeaderValue::try_from(format!("sundown-task-{}", context.task()))?;
+        let key = HeaderValue::try_from(context.unique_name())?;
         let deadline = Instant::now() + self.timeout;
         let first = self.allows(&input.url).map_err(TaskError::permanent)?;
         let mut url = input.url.clone();

@@ -10,6 +10,7 @@ mod demo;
 mod live;
 mod logging;
 mod plan;
+mod private;
 mod screen;
 mod serve;
 
@@ -58,6 +59,9 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<Exit, BoxError> {
         }
         Command::Tasks(arguments) => client::run(arguments),
         Command::Serve(given) => {
+            private::keep().map_err(|error| {
+                format!("cannot hide the environment of the service from its commands: {error}")
+            })?;
             let loaded = loaded(&given)?;
             logging::start(Verbosity::Service(&loaded.config.log))?;
             // Before there are threads: it takes them out of the environment.

@@ -9,8 +9,10 @@
 //! refused, so the work is done again, and no write is accepted twice. Set back, rescue waits longer.
 
 mod address;
+mod bounds;
 mod bulk;
 mod claims;
+mod dial;
 mod endings;
 mod fault;
 mod intake;

@@ -17,6 +17,7 @@ mod open;
 mod owner;
 #[cfg(test)]
 mod plans;
+mod private;
 mod reader;
 mod row;
 mod schema;
@@ -94,6 +95,7 @@ impl SqliteStore {
         let path =
             std::path::absolute(&path).map_err(|error| open::unavailable("find", &path, &error))?;
         open::inspect(&path, patience)?;
+        private::keep(&path);
         let connection = open::for_writing(&path, patience)?;
         let identity = schema::identity(&connection)
             .map_err(|error| fault::explain_opening(&error, &path, patience))?;

@@ -30,7 +30,9 @@ impl Place {
 
 impl Value for Place {
     fn wanted() -> String {
-        "the path of a file, sqlite:PATH, or a URL like postgres://user@host/database".to_owned()
+        "the path of a file, sqlite:PATH, or a URL like \
+         postgres://user@host/database?sslmode=verify-full"
+            .to_owned()
     }
 
     fn parse(text: &str) -> Result<Self, String> {

@@ -1,6 +1,8 @@
 //! Opens the task store, and waits for one that is not there yet.
 
-use std::fs;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +79,7 @@ impl Way {
         match place {
             Place::File(path) => {
                 if let Some(directory) = path.parent().filter(|path| *path != Path::new("")) {
-                    fs::create_dir_all(directory).map_err(|error| {
+                    private_directory(directory).map_err(|error| {
                         format!("cannot create {}: {error}", directory.display())
                     })?;
                 }
@@ -106,6 +108,11 @@ impl Way {
             Way::Server(settings) => Ok(Arc::new(PostgresStore::connect(settings.clone()).await?)),
         }
     }
+}
+
+/// One that is made here is for this user alone.
+fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// A wait, by what was done after each try in vain.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod bulk;
 mod events;
 
 use actix_web::http::StatusCode;
@@ -58,6 +59,9 @@ pub(super) fn routes(service: TaskService, limit: u64) -> impl FnOnce(&mut Servi
                     .default_service(only("GET, HEAD, POST")),
             )
             .service(resource("/batch").post(batch).default_service(only("POST")))
+            .service(resource("/cancel").post(bulk::cancel).default_service(only("POST")))
+            .service(resource("/requeue").post(bulk::requeue).default_service(only("POST")))
+            .service(resource("/discard").post(bulk::discard).default_service(only("POST")))
             .service(one);
         let document = resource("/openapi.json")
             .get(document)

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod api;
+mod bulk;
 mod calls;
 mod client;
 mod client_terminal;
@@ -13,11 +14,14 @@ mod command_begin;
 mod command_end;
 mod documented;
 mod events;
+mod failures;
 #[expect(dead_code, reason = "the tests of serving use the rest")]
 #[path = "../serve/http.rs"]
 mod http;
+mod identity;
 mod intake;
 mod openapi;
+mod private;
 mod refusals;
 mod routing;
 mod schema;

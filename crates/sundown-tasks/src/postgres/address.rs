@@ -3,21 +3,33 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, Connection, Error, Socket};
+use tokio_postgres::config::{LoadBalanceHosts, SslMode, TargetSessionAttrs};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, SimpleQueryMessage};
 
+use super::bounds::{Bounded, Bounds, Excess};
+use super::dial::{Socket, Target};
+use super::fault::Fault;
+use super::session::refused;
 use super::tls::{Connector, Encrypted};
 use crate::StoreError;
+
+/// A connection to a server whose answers are bounded.
+pub(super) type Connection =
+    tokio_postgres::Connection<Bounded<Socket>, Encrypted<Bounded<Socket>>>;
 
 /// Where a server is, and how to speak to it.
 pub(super) struct Address {
     config: Config,
     connector: Connector,
+    targets: Vec<Target>,
+    /// How many bytes one answer may have.
+    answer: usize,
 }
 
 impl Address {
     /// Reads a URL.
-    pub(super) fn read(url: &str, patience: Duration) -> Result<Self, StoreError> {
+    pub(super) fn read(url: &str, patience: Duration, answer: usize) -> Result<Self, StoreError> {
         let broken = |why: String| StoreError::Broken { why };
         let (url, wish) = Wish::split(url).map_err(broken)?;
         let mut config: Config = url.parse().map_err(|error| {
@@ -33,15 +45,64 @@ impl Address {
         config.keepalives_retries(3);
         config.tcp_user_timeout(patience.max(Duration::from_secs(1)));
         config.ssl_mode(if wish.is_encrypted { SslMode::Require } else { SslMode::Disable });
+        let targets = Target::all(&config);
+        if let Some(far) = targets.iter().find(|target| !target.is_here() && !wish.is_said) {
+            return Err(broken(format!(
+                "{far} is not on this machine, and its URL does not say whether the connection is \
+                 encrypted (add ?sslmode=verify-full, or ?sslmode=disable if everybody on the network \
+                 in between may read tasks and passwords)"
+            )));
+        }
         let connector = Connector::trusting(wish.roots.as_deref()).map_err(broken)?;
-        Ok(Address { config, connector })
+        Ok(Address { config, connector, targets, answer })
     }
 
-    /// Connects to it.
-    pub(super) async fn connect(
-        &self,
-    ) -> Result<(Client, Connection<Socket, Encrypted<Socket>>), Error> {
-        self.config.connect(self.connector.clone()).await
+    /// Connects to the first host that answers and is as it is wanted; says where it was given up
+    /// when it is, because it said too much.
+    pub(super) async fn connect(&self) -> Result<(Client, Connection, Excess), Fault> {
+        let mut targets = self.targets.clone();
+        if self.config.get_load_balance_hosts() == LoadBalanceHosts::Random {
+            fastrand::shuffle(&mut targets);
+        }
+        let mut last = Fault::Broken("its URL names no host".to_owned());
+        for target in targets {
+            match self.connect_to(&target).await {
+                Ok(connected) => return Ok(connected),
+                Err(fault) => last = fault,
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect_to(&self, target: &Target) -> Result<(Client, Connection, Excess), Fault> {
+        let socket = target.open(&self.config).await;
+        let socket =
+            socket.map_err(|error| Fault::Lost(format!("cannot connect to {target}: {error}")))?;
+        let excess = Excess::default();
+        let bounds = || Bounds::new(self.answer, excess.clone());
+        // What is encrypted is looked at when it is not any more.
+        let is_plain = self.config.get_ssl_mode() == SslMode::Disable;
+        let stream = Bounded::new(socket, is_plain.then(bounds));
+        let mut connector = self.connector.bounding(bounds());
+        let tls = MakeTlsConnect::<Bounded<Socket>>::make_tls_connect(&mut connector, &target.name);
+        let tls = tls.map_err(|error| Fault::Broken(format!("{target}: {error}")))?;
+        let connected = self.config.connect_raw(stream, tls).await;
+        let (client, mut connection) = connected.map_err(refused)?;
+        if self.config.get_target_session_attrs() == TargetSessionAttrs::ReadWrite {
+            let asked = tokio::select! {
+                asked = client.simple_query("show transaction_read_only") => asked.map_err(refused)?,
+                ended = &mut connection => {
+                    return Err(Fault::Lost(format!("{target} closed the connection: {ended:?}")));
+                }
+            };
+            let is_read_only = asked.iter().any(|message| {
+                matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("on"))
+            });
+            if is_read_only {
+                return Err(Fault::Lost(format!("{target} is read-only")));
+            }
+        }
+        Ok((client, connection, excess))
     }
 }
 
@@ -49,6 +110,8 @@ impl Address {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wish {
     is_encrypted: bool,
+    /// Whether they say so or not.
+    is_said: bool,
     /// Who may sign for the server, if not everybody whom browsers trust.
     roots: Option<PathBuf>,
 }
@@ -70,6 +133,7 @@ impl Wish {
                 Some(_) | None => others.push(parameter),
             }
         }
+        wish.is_said = mode.is_some() || wish.roots.is_some();
         wish.is_encrypted = match mode {
             None if wish.roots.is_some() => true,
             None | Some("disable") => false,
@@ -103,22 +167,56 @@ fn decoded(path: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn wish(is_encrypted: bool, roots: Option<&str>) -> Wish {
-        Wish { is_encrypted, roots: roots.map(PathBuf::from) }
+    fn wish(is_encrypted: bool, is_said: bool, roots: Option<&str>) -> Wish {
+        Wish { is_encrypted, is_said, roots: roots.map(PathBuf::from) }
     }
 
     #[test]
     fn encryption_is_taken_out_of_the_parameters() {
         for (parameters, rest, wish) in [
-            ("", "", wish(false, None)),
-            ("?sslmode=disable", "", wish(false, None)),
-            ("?a=b&sslmode=require&c=d", "?a=b&c=d", wish(true, None)),
-            ("?sslmode=verify-full&sslrootcert=system", "", wish(true, None)),
-            ("?sslrootcert=/etc/my%20ca.pem", "", wish(true, Some("/etc/my ca.pem"))),
-            ("?sslmode=require&sslrootcert=/100%", "", wish(true, Some("/100%"))),
+            ("", "", wish(false, false, None)),
+            ("?sslmode=disable", "", wish(false, true, None)),
+            ("?a=b&sslmode=require&c=d", "?a=b&c=d", wish(true, true, None)),
+            ("?sslmode=verify-full&sslrootcert=system", "", wish(true, true, None)),
+            ("?sslrootcert=/etc/my%20ca.pem", "", wish(true, true, Some("/etc/my ca.pem"))),
+            ("?sslmode=require&sslrootcert=/100%", "", wish(true, true, Some("/100%"))),
         ] {
             let split = Wish::split(&format!("postgres://me@db/tasks{parameters}"));
             assert_eq!(split, Ok((format!("postgres://me@db/tasks{rest}"), wish)), "{parameters}");
+        }
+    }
+
+    #[test]
+    fn a_server_elsewhere_is_refused_unless_encryption_is_said() {
+        let read = |url: &str| {
+            let address = Address::read(url, Duration::from_secs(1), 1 << 20);
+            address.map(drop).map_err(|error| error.to_string())
+        };
+        for url in [
+            "postgres://me@localhost/tasks",
+            "postgres://me@127.0.0.9:6432/tasks",
+            "postgres://me@[::1]/tasks",
+            "postgres://me@%2Frun%2Fpostgresql/tasks",
+            "postgres:///tasks?host=/run/postgresql",
+            "postgres://me@db/tasks?sslmode=disable",
+            "postgres://me@db/tasks?sslmode=verify-full",
+            "postgres://me@10.0.0.1/tasks?sslmode=require",
+        ] {
+            assert_eq!(read(url), Ok(()), "{url}");
+        }
+        for url in [
+            "postgres://me@db.internal/tasks",
+            "postgres://me@10.0.0.1:5432/tasks",
+            "postgres://me@localhost,db/tasks",
+            "postgres://me@localhost/tasks?hostaddr=10.0.0.1",
+            "postgres://me@localhost.evil.example/tasks",
+        ] {
+            let why = read(url).expect_err(url);
+            assert!(
+                why.contains("sslmode=verify-full") && why.contains("sslmode=disable"),
+                "{why}"
+            );
+            assert!(!why.contains("me@"), "nothing of who it is: {why}");
         }
     }
 

@@ -66,7 +66,7 @@ impl Lane {
         loop {
             let fault = match self.ask(&asked, lost, is_first).await {
                 Ok(answers) => return self.deliver(asked, answers),
-                Err(fault) => fault,
+                Err(fault) => self.named(fault),
             };
             is_first = false;
             match fault {
@@ -172,7 +172,7 @@ impl Lane {
             let prepared = time::timeout_at(until, self.prepare()).await;
             last = match prepared {
                 Err(_) => return Err(last.into()),
-                Ok(Err(fault @ (Fault::Lost(_) | Fault::RolledBack(_)))) => fault,
+                Ok(Err(fault @ (Fault::Lost(_) | Fault::RolledBack(_)))) => self.named(fault),
                 Ok(prepared) => return Ok(prepared?),
             };
             self.lose(&last);
@@ -197,6 +197,13 @@ impl Lane {
             );
         }
         Ok(())
+    }
+
+    fn named(&self, fault: Fault) -> Fault {
+        match &self.session {
+            Some(session) => session.named(fault),
+            None => fault,
+        }
     }
 
     fn lose(&mut self, fault: &Fault) {

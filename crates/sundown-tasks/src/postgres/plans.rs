@@ -37,7 +37,7 @@ async fn claim(store: &PostgresStore, kind: &str, routes: &[&str]) -> Vec<TaskId
 
 async fn session(server: &Server) -> Session {
     let patience = Duration::from_secs(20);
-    let address = Address::read(&server.url(), patience).unwrap();
+    let address = Address::read(&server.url(), patience, 1 << 20).unwrap();
     Session::open(&address, patience).await.unwrap()
 }
 

@@ -168,6 +168,23 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_store_from_before_gets_an_identity_of_its_own_and_keeps_it() {
+        let (server, patience) = (Server::start(Fsync::Off).unwrap(), Duration::from_secs(20));
+        let address = Address::read(&server.url(), patience, 1 << 20).unwrap();
+        let session = Session::open(&address, patience).await.unwrap();
+        let mut found = Vec::new();
+        for schema in ["alice", "bob"] {
+            migrate_to(&session.client, schema, &MINORS[..1]).await.unwrap();
+            let settings = PostgresSettings::new(server.url()).schema(schema);
+            let store = PostgresStore::connect(settings.clone()).await.unwrap();
+            let again = PostgresStore::connect(settings).await.unwrap();
+            assert_eq!(store.identity(), again.identity());
+            found.push(store.identity().to_owned());
+        }
+        assert_ne!(found[0], found[1]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_old_replica_works_on_while_a_new_one_adds_to_the_tables() {
         let server = Server::start(Fsync::Off).unwrap();
         let later: Vec<&[&str]> = MINORS.iter().copied().chain([LATER]).collect();
@@ -184,7 +201,7 @@ mod tests {
         });
 
         let patience = Duration::from_secs(20);
-        let address = Address::read(&server.url(), patience).unwrap();
+        let address = Address::read(&server.url(), patience, 1 << 20).unwrap();
         let new = Session::open(&address, patience).await.unwrap();
         for _ in 0..2 {
             migrate_to(&new.client, "rolling", &later).await.unwrap();

@@ -107,3 +107,23 @@ pub(super) fn migrate(connection: &Connection, from: usize) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_from_before_gets_an_identity_of_its_own_and_keeps_it() {
+        let migrated = || {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch(FIRST).unwrap();
+            migrate(&connection, 1).unwrap();
+            connection
+        };
+        let (first, second) = (migrated(), migrated());
+        let found = identity(&first).unwrap();
+        assert_ne!(found, identity(&second).unwrap());
+        migrate(&first, VERSION).unwrap();
+        assert_eq!(identity(&first).unwrap(), found);
+    }
+}
