@@ -240,8 +240,7 @@ fn tasks_are_changed_by_a_filter_page_by_page_and_not_without_consent() {
 
 #[test]
 fn tables_tell_ages_attempts_and_what_a_task_waits_for() {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let now = now.as_millis() as i64;
+    let now = jiff::Timestamp::now().as_millisecond();
     let task = |id: u32, state: &str, more: &str| {
         let created = now - 190_000;
         format!(
