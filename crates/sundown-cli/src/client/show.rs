@@ -161,7 +161,7 @@ pub(super) fn waiting(task: &Fields, now: &Zoned) -> Option<String> {
     if let Some(due) = number(task, "run_at").filter(|due| *due > now) {
         return Some(format!("due in {}", when::about(when::until(now, due))));
     }
-    Some(format!("waits for {}", still(&text(task, "waits_for")?)))
+    Some(format!("waits: {}", still(&text(task, "waits_for")?)))
 }
 
 /// Progress in few words: `57 % (57 of 100) note`.
@@ -197,7 +197,7 @@ fn described(task: &Fields, told: Option<&Value>, now: &Zoned) -> String {
     add("task", value("id"));
     add("kind", value("kind"));
     add("state", value("state").map(|state| format!("{state}{unwanted}")));
-    add("waiting", waiting(task, now));
+    add("waiting", waiting(task, now).map(|why| why.trim_start_matches("waits: ").to_owned()));
     add("progress", told.map(progressed));
     add("submitted", at("created_at"));
     add("started", at("started_at"));

@@ -187,3 +187,28 @@ async fn a_watcher_does_not_notice_a_restart() {
     assert_eq!((events("progress"), events("interrupted"), events("over")), (40, 1, 1));
     desk.close();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_are_changed_by_a_filter() {
+    let desk = Desk::open("");
+    for _ in 0..3 {
+        run(desk.at(), &["submit", "count", r#"{"to":1}"#, "--in", "1h"], 0).await;
+    }
+    for (arguments, count) in [
+        (&["cancel", "--kind", "count", "--yes"][..], 3),
+        (&["requeue", "--state", "cancelled", "--kind", "other", "--yes"], 0),
+        (&["requeue", "--state", "cancelled", "--yes"], 3),
+    ] {
+        let changed = lines(&run(desk.at(), arguments, 0).await).remove(0);
+        assert_eq!(changed["count"], count, "{arguments:?}");
+    }
+    for id in ["1", "2", "3"] {
+        until(desk.at(), id, "succeeded").await;
+    }
+    let discard = ["discard", "--state", "succeeded", "--yes"];
+    assert_eq!(lines(&run(desk.at(), &discard, 0).await)[0]["count"], 3);
+    assert_eq!(lines(&run(desk.at(), &["list"], 0).await)[0]["tasks"], json!([]));
+    let refused = error(&run(desk.at(), &["requeue", "--state", "pending", "--yes"], 2).await);
+    assert!(refused.contains("failed") && refused.contains("dead"), "{refused}");
+    desk.close();
+}

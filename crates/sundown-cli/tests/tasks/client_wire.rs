@@ -240,8 +240,7 @@ fn tasks_are_changed_by_a_filter_page_by_page_and_not_without_consent() {
 
 #[test]
 fn tables_tell_ages_attempts_and_what_a_task_waits_for() {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let now = now.as_millis() as i64;
+    let now = jiff::Timestamp::now().as_millisecond();
     let task = |id: u32, state: &str, more: &str| {
         let created = now - 190_000;
         format!(
@@ -256,7 +255,7 @@ fn tables_tell_ages_attempts_and_what_a_task_waits_for() {
             "dead",
             &format!(r#","started_at":{began},"ended_at":{ended},"error":"no\u001b[2Jroute""#),
         ),
-        task(2, "pending", r#","waits_for":"command.newcmd""#),
+        task(2, "pending", r#","waits_for":"no running replica has the command `newcmd`""#),
         task(3, "pending", "")
             .replace(&format!("\"run_at\":{}", now - 190_000), &format!("\"run_at\":{due}")),
     ];
@@ -271,7 +270,17 @@ fn tables_tell_ages_attempts_and_what_a_task_waits_for() {
         .collect();
     assert_eq!(rows[0], ["id", "state", "kind", "age", "took", "tries", "what"]);
     assert_eq!(rows[1], ["1", "dead", "mail", "3 m ago", "1.8 s", "2", r"no\u{1b}[2Jroute"]);
-    assert_eq!(rows[2], ["2", "pending", "mail", "3 m ago", "2", "waits for command.newcmd"]);
+    assert_eq!(
+        rows[2],
+        [
+            "2",
+            "pending",
+            "mail",
+            "3 m ago",
+            "2",
+            "waits: no running replica has the command `newcmd`"
+        ]
+    );
     assert_eq!(rows[3], ["3", "pending", "mail", "3 m ago", "2", "due in 5 m"]);
     let shown =
         String::from_utf8(run(&other.url, &["show", "1", "-o", "table"], 0).stdout).unwrap();
