@@ -26,6 +26,7 @@ usage: cargo xtask COMMAND
                                      the static binary of the image
   cargo xtask e2e kubernetes [--context NAME] [--image REF] [--yes] [--requests N] [--restarts N]
                                      rolling restarts and evictions under load, in a cluster
+  cargo xtask mutants [FILE]         whether the unit tests of the core notice a changed line
   cargo xtask tidy                   the rules of the house: layers, layout, links, dependencies
   cargo xtask docs                   the pages of the API, built without a warning
   cargo xtask help                   this page";
@@ -56,6 +57,11 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Restarts and evictions under load, in a cluster.
     EndToEnd(EndToEnd),
+    /// Changes to the core that its unit tests must notice.
+    Mutants {
+        /// One file; none is all pure parts.
+        file: Option<String>,
+    },
     /// The rules of the house.
     Tidy,
     /// The API's pages.
@@ -116,11 +122,15 @@ impl Command {
             ["deploy", rest @ ..] => Self::Deploy(Deploy::parse(rest)?),
             ["e2e", "kubernetes", flags @ ..] => Self::EndToEnd(EndToEnd::parse(flags)?),
             ["e2e", ..] => bail!("e2e: where? (`cargo xtask e2e kubernetes`)"),
+            ["mutants"] => Self::Mutants { file: None },
+            ["mutants", file] if !file.starts_with('-') => {
+                Self::Mutants { file: Some((*file).to_owned()) }
+            }
             ["tidy"] => Self::Tidy,
             ["docs"] => Self::Docs,
             ["help" | "--help" | "-h"] => Self::Help,
             [] => bail!("no command given"),
-            [first, ..] if ["test", "bench", "tidy", "docs", "help"].contains(first) => {
+            [first, ..] if ["test", "bench", "mutants", "tidy", "docs", "help"].contains(first) => {
                 bail!("`{first}` does not take `{}`", words[1..].join(" "))
             }
             [other, ..] => bail!("no command is called `{other}`"),
@@ -137,6 +147,7 @@ impl fmt::Display for Command {
             Self::Judge { .. } => "torture judge",
             Self::Deploy(_) => "deploy",
             Self::EndToEnd(_) => "e2e kubernetes",
+            Self::Mutants { .. } => "mutants",
             Self::Tidy => "tidy",
             Self::Docs => "docs",
             Self::Help => "help",
@@ -174,6 +185,9 @@ mod tests {
         assert_eq!(parse("deploy --yes").unwrap(), Command::Deploy(dev));
         let small = EndToEnd::parse(&["--yes", "--requests", "50"]).unwrap();
         assert_eq!(parse("e2e kubernetes --yes --requests 50").unwrap(), Command::EndToEnd(small));
+        let file = Some("crates/sundown/src/dag.rs".to_owned());
+        assert_eq!(parse("mutants").unwrap(), Command::Mutants { file: None });
+        assert_eq!(parse("mutants crates/sundown/src/dag.rs").unwrap(), Command::Mutants { file });
         assert_eq!(parse("tidy").unwrap(), Command::Tidy);
         assert_eq!(parse("docs").unwrap(), Command::Docs);
         assert_eq!(parse("--help").unwrap(), Command::Help);
@@ -187,6 +201,7 @@ mod tests {
             ("bench core web", "`bench` does not take `core web`"),
             ("bench --jsn", "`--jsn`"),
             ("deploy --jsn", "`--jsn`"),
+            ("mutants --all", "`mutants` does not take `--all`"),
             ("e2e", "e2e kubernetes"),
             ("torture", "torture tasks"),
             ("torture tasks --trials", "`--trials`"),

@@ -1,11 +1,12 @@
 //! The chores of the project: `cargo xtask test | bench AREA | torture tasks | deploy | e2e kubernetes |
-//! tidy | docs`.
+//! mutants | tidy | docs`.
 
 mod bench;
 mod command;
 mod deploy;
 mod docs;
 mod e2e;
+mod mutants;
 mod needs;
 mod step;
 mod test;
@@ -44,6 +45,7 @@ fn run(command: &Command, root: &Path) -> anyhow::Result<()> {
         Command::Judge { folder } => torture::judge(folder),
         Command::Deploy(wanted) => deploy::run(root, wanted),
         Command::EndToEnd(wanted) => e2e::run(root, wanted),
+        Command::Mutants { file } => mutants::run(file.as_deref()),
         Command::Tidy => tidy::run(root),
         Command::Docs => docs::run(),
         Command::Help => {

@@ -101,6 +101,7 @@ pub(crate) async fn run(
     let web = public::serve(coordinator.clone(), config, &files, &tasks, listener)?;
     coordinator.check()?;
     ready.get_or_init(|| tasks);
+    coordinator.ready();
     let live = watch(&coordinator, config)?;
 
     info!(

@@ -127,7 +127,28 @@ impl Coordinator {
         self.watch.set(Watch::start(self)?).map_err(|_| again())?;
         // A cause may have come between the thread's first look and now.
         self.wake_watch();
+        self.tell_manager_of_cause();
         Ok(())
+    }
+
+    /// Tells the service manager that the service is up: systemd's `READY=1`, for a unit of
+    /// `Type=notify`. Call it when the listeners are open and nothing that requests need is missing.
+    ///
+    /// It does nothing without `NOTIFY_SOCKET` in the environment, before
+    /// [`listen_for_signals`](Self::listen_for_signals), and once the shutdown has begun. That one
+    /// is told without being asked: `STOPPING=1` at the cause, then who is waited for, and an
+    /// `EXTEND_TIMEOUT_USEC` that never reaches beyond the cap.
+    pub fn ready(&self) {
+        if let Some(manager) = self.watch.get().and_then(|watch| watch.manager.as_ref()) {
+            manager.ready();
+        }
+    }
+
+    fn tell_manager_of_cause(&self) {
+        let manager = self.watch.get().and_then(|watch| watch.manager.as_ref());
+        if let (Some(manager), Some(cause)) = (manager, self.shutdown.cause()) {
+            manager.stopping(cause, self.time_left());
+        }
     }
 
     /// Draws edges: in every phase in which several of these take part, each starts after the
@@ -332,6 +353,7 @@ impl ShutdownCoordinator for Coordinator {
             return false;
         }
         self.wake_watch();
+        self.tell_manager_of_cause();
         self.work.forget_failures();
         self.token.cancel();
         if let Some(cause) = self.shutdown.cause() {

@@ -8,6 +8,7 @@ mod attacks;
 mod drain;
 mod hostile;
 mod http;
+mod notify;
 mod operating;
 mod service;
 mod starting;
