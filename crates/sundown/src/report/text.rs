@@ -7,13 +7,15 @@ use super::{Force, PhaseReport, Report, Verdict, WaiterReport};
 use crate::timeline::{Row, Timeline, Tone, seconds};
 use crate::{Exit, Outcome};
 
+/// `{report:80}` draws its timeline 80 columns wide at most.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", headline(self))?;
         if matches!(self.verdict, Verdict::Refused { .. } | Verdict::Lost) {
             return Ok(());
         }
-        write!(f, "\n\n{}", self.timeline())?;
+        f.write_str("\n\n")?;
+        self.timeline().fmt(f)?;
         for line in footnotes(self) {
             write!(f, "\n{line}")?;
         }
