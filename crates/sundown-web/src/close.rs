@@ -86,6 +86,8 @@ impl Closing<'_> {
                 }
                 () = self.open.connections.reached(Stage::Draining), if !is_draining => {
                     is_draining = true;
+                    // The window of the drain begins with it, whatever was waited before.
+                    self.moved = Instant::now();
                     let soon = Instant::now() + LINGER;
                     self.lingers_until = self.lingers_until.map(|until| until.min(soon));
                 }

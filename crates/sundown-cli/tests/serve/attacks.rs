@@ -62,7 +62,8 @@ fn push(stream: &mut TcpStream, mut bytes: &[u8], is_over: &AtomicBool) -> std::
         match stream.write(bytes) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(n) => bytes = &bytes[n..],
-            Err(error) if is_wait(&error) => {}
+            // The attackers must not take the processor from the service: elsewhere they have their own.
+            Err(error) if is_wait(&error) => thread::park_timeout(Duration::from_millis(1)),
             Err(error) => return Err(error),
         }
         match stream.read(&mut scraps) {
@@ -203,7 +204,7 @@ fn attack_until(address: SocketAddr, attack: Attack, is_over: &AtomicBool) {
             // That the service ends it is what it should do.
             let _ = attack(&mut stream, is_over);
         }
-        thread::park_timeout(Duration::from_millis(5));
+        thread::park_timeout(Duration::from_millis(20));
     }
 }
 
