@@ -24,9 +24,9 @@ use tracing::{info, warn};
 
 pub(crate) use self::listeners::Given;
 use crate::config::{Config, Loaded, Origin, POD_MEND};
-use crate::live::Live;
+use crate::live::{Form, Live};
 use crate::logging;
-use crate::screen::{SCREEN, is_lively};
+use crate::screen::{SCREEN, can_redraw};
 
 /// The names under which the layers take part in the shutdown.
 pub(crate) const WEB: &str = "web";
@@ -119,7 +119,7 @@ pub(crate) async fn run(
         let page = format!("http://{}/try", web.local_addr());
         info!(%page, kind = "count", "the demonstration is on (`web.demo = false` turns it off)");
     }
-    Ok(end(&coordinator, live).await)
+    Ok(end(&coordinator, Some(live)).await)
 }
 
 /// Waits until it is told to stop, stops, and says how that went.
@@ -172,10 +172,10 @@ fn temp_files(config: &Config) -> sundown_tempfiles::Settings {
     }
 }
 
-/// On a terminal somebody watches.
-fn watch(coordinator: &Arc<Coordinator>, config: &Config) -> std::io::Result<Option<Live>> {
-    let is_watched = is_lively() && logging::is_for_people(&config.log);
-    is_watched.then(|| Live::start(coordinator.clone())).transpose()
+/// Tells how a stop goes: a view on a terminal, log lines elsewhere.
+fn watch(coordinator: &Arc<Coordinator>, config: &Config) -> std::io::Result<Live> {
+    let has_view = can_redraw() && logging::is_for_people(&config.log);
+    Live::start(coordinator.clone(), if has_view { Form::View } else { Form::Lines })
 }
 
 /// The last word, to the standard output: a timeline for a person, a line of JSON for a program.

@@ -183,22 +183,39 @@ fn a_pipe_that_nobody_reads_changes_no_exit_code() {
     assert_eq!(last_word(&exit)["sundown"], "clean");
 }
 
+/// Stops it while an answer takes so many milliseconds; its exit code, and all that was seen.
+async fn stopped_during(milliseconds: u32, environment: (&str, &str)) -> (Option<i32>, String) {
+    let scratch = Scratch::new();
+    let terminal = Terminal::start(&scratch, "", &[environment]);
+    let web = terminal.address("web");
+    let path = format!("/try/slow/{milliseconds}");
+    let slow = tokio::task::JoinSet::from_iter([async move { get(web, &path).await }]);
+    sleep(Duration::from_millis(200)).await;
+    terminal.signal(Signal::TERM);
+    slow.join_all().await;
+    terminal.wait()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_without_colours_gets_plain_lines() {
-    for environment in [("NO_COLOR", "1"), ("TERM", "dumb")] {
-        let scratch = Scratch::new();
-        let terminal = Terminal::start(&scratch, "", &[environment]);
-        let web = terminal.address("web");
-        let slow =
-            tokio::task::JoinSet::from_iter([async move { get(web, "/try/slow/500").await }]);
-        sleep(Duration::from_millis(200)).await;
-        terminal.signal(Signal::TERM);
-        slow.join_all().await;
-        let (code, seen) = terminal.wait();
-        assert_eq!(code, Some(0), "{seen}");
-        assert!(!seen.contains('\x1b') && !seen.contains("stopping: "), "{environment:?} {seen}");
-        assert!(seen.contains("shutdown ended"), "{seen}");
-    }
+async fn without_colours_there_is_a_view_all_the_same() {
+    let (code, seen) = stopped_during(700, ("NO_COLOR", "1")).await;
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains("stopping: drain, "), "{seen}");
+    let colours = seen.split("\x1b[").skip(1).filter(|escape| {
+        let end = escape.find(|c: char| c.is_ascii_alphabetic());
+        end.is_some_and(|end| escape[end..].starts_with('m'))
+    });
+    assert_eq!(colours.count(), 0, "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_cannot_redraw_gets_a_line_every_ten_seconds() {
+    let (code, seen) = stopped_during(11_000, ("TERM", "dumb")).await;
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(!seen.contains('\x1b') && !seen.contains("stopping: drain"), "{seen}");
+    let line = seen.lines().find(|line| line.contains("still stopping")).expect(&seen);
+    assert!(line.contains("web for 10") && line.contains("saves and leaves"), "{line}");
+    assert!(seen.contains("shutdown ended"), "{seen}");
 }
 
 #[cfg(target_os = "linux")]
