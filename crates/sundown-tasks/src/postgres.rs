@@ -12,6 +12,8 @@ mod address;
 mod claims;
 mod endings;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod intake;
 mod lane;
 mod listing;

@@ -3,6 +3,8 @@
 mod answer;
 mod ask;
 mod events;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;

@@ -9,13 +9,13 @@ use crate::{Exit, Outcome};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", headline(self))?;
+        write!(f, "{}", printable(&headline(self)))?;
         if matches!(self.verdict, Verdict::Refused { .. } | Verdict::Lost) {
             return Ok(());
         }
-        write!(f, "\n\n{}", self.timeline())?;
+        write!(f, "\n\n{}", printable(&self.timeline().to_string()))?;
         for line in footnotes(self) {
-            write!(f, "\n{line}")?;
+            write!(f, "\n{}", printable(&line))?;
         }
         Ok(())
     }
@@ -24,8 +24,13 @@ impl fmt::Display for Report {
 /// In one line: name, outcome, detail.
 impl fmt::Display for WaiterReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, note(self))
+        write!(f, "{}", printable(&format!("{}: {}", self.name, note(self))))
     }
+}
+
+/// What others wrote, names and errors, as it may go to a terminal.
+fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }
 
 fn headline(report: &Report) -> String {
