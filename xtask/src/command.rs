@@ -31,6 +31,7 @@ usage: cargo xtask COMMAND
                                      rolling restarts and evictions under load, in a cluster
   cargo xtask audit                  known vulnerabilities in what the lock files name
   cargo xtask audit pin DIR          the pinned advisories anew, from a checkout of RustSec's advisory-db
+  cargo xtask mutants [FILE]         whether the unit tests of the core notice a changed line
   cargo xtask tidy                   the rules of the house: layers, layout, links, dependencies
   cargo xtask docs                   the pages of the API, built without a warning
   cargo xtask help                   this page";
@@ -69,6 +70,11 @@ pub(crate) enum Command {
     Pin {
         /// A checkout of the advisory database.
         checkout: String,
+    },
+    /// Changes to the core that its unit tests must notice.
+    Mutants {
+        /// One file; none is all pure parts.
+        file: Option<String>,
     },
     /// The rules of the house.
     Tidy,
@@ -133,11 +139,18 @@ impl Command {
             ["fuzz", rest @ ..] => Self::Fuzz(Fuzz::parse(rest)?),
             ["audit"] => Self::Audit,
             ["audit", "pin", checkout] => Self::Pin { checkout: (*checkout).to_owned() },
+            ["mutants"] => Self::Mutants { file: None },
+            ["mutants", file] if !file.starts_with('-') => {
+                Self::Mutants { file: Some((*file).to_owned()) }
+            }
             ["tidy"] => Self::Tidy,
             ["docs"] => Self::Docs,
             ["help" | "--help" | "-h"] => Self::Help,
             [] => bail!("no command given"),
-            [first, ..] if ["test", "bench", "audit", "tidy", "docs", "help"].contains(first) => {
+            [first, ..]
+                if ["test", "bench", "mutants", "audit", "tidy", "docs", "help"]
+                    .contains(first) =>
+            {
                 bail!("`{first}` does not take `{}`", words[1..].join(" "))
             }
             [other, ..] => bail!("no command is called `{other}`"),
@@ -157,6 +170,7 @@ impl fmt::Display for Command {
             Self::Fuzz(_) => "fuzz",
             Self::Audit => "audit",
             Self::Pin { .. } => "audit pin",
+            Self::Mutants { .. } => "mutants",
             Self::Tidy => "tidy",
             Self::Docs => "docs",
             Self::Help => "help",
@@ -199,6 +213,9 @@ mod tests {
         assert_eq!(parse("audit").unwrap(), Command::Audit);
         let pin = Command::Pin { checkout: "/tmp/db".to_owned() };
         assert_eq!(parse("audit pin /tmp/db").unwrap(), pin);
+        let file = Some("crates/sundown/src/dag.rs".to_owned());
+        assert_eq!(parse("mutants").unwrap(), Command::Mutants { file: None });
+        assert_eq!(parse("mutants crates/sundown/src/dag.rs").unwrap(), Command::Mutants { file });
         assert_eq!(parse("tidy").unwrap(), Command::Tidy);
         assert_eq!(parse("docs").unwrap(), Command::Docs);
         assert_eq!(parse("--help").unwrap(), Command::Help);
@@ -214,6 +231,7 @@ mod tests {
             ("fuzz --jsn", "`--jsn`"),
             ("audit --jsn", "`--jsn`"),
             ("deploy --jsn", "`--jsn`"),
+            ("mutants --all", "`mutants` does not take `--all`"),
             ("e2e", "e2e kubernetes"),
             ("torture", "torture tasks"),
             ("torture tasks --trials", "`--trials`"),

@@ -1,5 +1,5 @@
 //! The chores of the project: `cargo xtask test | bench AREA | torture tasks | fuzz | deploy |
-//! e2e kubernetes | audit | tidy | docs`.
+//! e2e kubernetes | mutants | audit | tidy | docs`.
 
 mod audit;
 mod bench;
@@ -8,6 +8,7 @@ mod deploy;
 mod docs;
 mod e2e;
 mod fuzz;
+mod mutants;
 mod needs;
 mod step;
 mod test;
@@ -49,6 +50,7 @@ fn run(command: &Command, root: &Path) -> anyhow::Result<()> {
         Command::Fuzz(wanted) => fuzz::run(root, wanted),
         Command::Audit => audit::run(root),
         Command::Pin { checkout } => audit::pin(root, checkout),
+        Command::Mutants { file } => mutants::run(file.as_deref()),
         Command::Tidy => tidy::run(root),
         Command::Docs => docs::run(),
         Command::Help => {

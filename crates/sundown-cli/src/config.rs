@@ -27,7 +27,7 @@ pub(crate) use self::origin::Origin;
 pub(crate) use self::pod::{MEND as POD_MEND, TooShort};
 pub(crate) use self::reference::{effective, flags_help};
 pub(crate) use self::store::Place;
-pub(crate) use self::value::{Auto, Count, Format, Level, Off, Secret, Size, Time, Value};
+pub(crate) use self::value::{Auto, Count, Format, Level, Names, Off, Secret, Size, Time, Value};
 
 use self::define::configuration;
 use crate::call::Target;
@@ -78,6 +78,16 @@ configuration! {
         token_file: Off<PathBuf> = Off(None);
         /// Serves everybody who can reach the listener, without a token.
         open: bool = false;
+        /// Names by which clients may call a listener on loopback, besides `localhost` and loopback
+        /// addresses; requests for others are refused, as are writes that pages of other sites make. It
+        /// holds for the admin listener, too.
+        hosts: Names = Names(Vec::new());
+        /// Speaks HTTP/2 without TLS (h2c) as well, to clients that begin with it. The admin listener never
+        /// does.
+        http2: bool = false;
+        /// The most connections that may be open at once; others wait. It is less where the system allows
+        /// the process too few open files: some are kept for the admin listener and the store.
+        max_connections: Count = Count(4096);
         /// The most bytes a request's body may have.
         body_limit: Size = Size::mebibytes(1);
         /// How long a client may take to send the head of its request. It holds for the admin listener,

@@ -63,9 +63,11 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<Exit, BoxError> {
         Command::Serve(given) => {
             let loaded = loaded(&given)?;
             logging::start(Verbosity::Service(&loaded.config.log))?;
+            // Before there are threads: it takes them out of the environment.
+            let listeners = serve::Given::take()?;
             // Before there is a runtime: a signal that comes while the service starts counts.
             let coordinator = serve::listen(&loaded)?;
-            runtime()?.block_on(serve::run(coordinator, &loaded))
+            runtime()?.block_on(serve::run(coordinator, &loaded, listeners))
         }
     }
 }

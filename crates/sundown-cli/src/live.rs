@@ -79,10 +79,11 @@ fn view(report: &Report, is_work_idle: bool) -> Vec<String> {
     let width = waiting.iter().map(|waiter| waiter.name.chars().count()).max().unwrap_or(0);
     let row = |waiter: &&WaiterReport| match (waiter.start, waiter.deadline) {
         (Some(start), Some(deadline)) => format!(
-            "  {:<width$}  for {}, at most {} more",
+            "  {:<width$}  for {}, at most {} more{}",
             waiter.name,
             seconds(report.elapsed.saturating_sub(start)),
             seconds(deadline.saturating_sub(report.elapsed)),
+            waiter.pending.as_ref().map(|pending| format!("; {pending}")).unwrap_or_default(),
         ),
         _ => format!("  {:<width$}  waits for its turn", waiter.name),
     };
@@ -109,7 +110,8 @@ mod tests {
             "phases": [{"name": "drain", "start_ms": 1000, "deadline_ms": 20000, "end_ms": null,
                 "blocked": [], "waiters": [
                 {"name": "web", "hook": null, "start_ms": 1000, "deadline_ms": 20000,
-                 "end_ms": null, "outcome": null, "handed_back": 0},
+                 "end_ms": null, "outcome": null, "handed_back": 0, "pending": {"total": 2,
+                 "oldest": [{"what": "GET /slow from 127.0.0.1:5123", "age_ms": 3000}]}},
                 {"name": "owned work", "hook": null, "start_ms": 1000, "deadline_ms": 20000,
                  "end_ms": null, "outcome": null, "handed_back": 0},
                 {"name": "tasks", "hook": null, "start_ms": null, "deadline_ms": null,
@@ -122,7 +124,7 @@ mod tests {
             lines,
             [
                 "stopping: drain, 26 s left of 30 s; Ctrl-C again saves and leaves",
-                "  web    for 3 s, at most 16 s more",
+                "  web    for 3 s, at most 16 s more; 2 left, the oldest: GET /slow from 127.0.0.1:5123 (3 s)",
                 "  tasks  waits for its turn",
             ]
         );

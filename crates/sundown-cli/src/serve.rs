@@ -3,8 +3,11 @@
 mod admin;
 mod bearer;
 mod count;
+mod listeners;
+mod metrics;
 mod problem;
 mod public;
+mod site;
 mod store;
 mod tasks;
 mod tryout;
@@ -12,7 +15,6 @@ mod worker;
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, stdout};
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use sundown::{BoxError, BuildError, Builder, Coordinator, Exit, Phase, Report};
@@ -20,6 +22,7 @@ use sundown_metrics::MetricsService;
 use sundown_tempfiles::TempFiles;
 use tracing::{info, warn};
 
+pub(crate) use self::listeners::Given;
 use crate::config::{Config, Loaded, Origin, POD_MEND};
 use crate::live::Live;
 use crate::logging;
@@ -64,7 +67,11 @@ pub(crate) fn listen(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
 
 /// Serves until it is told to stop, and stops. Whoever asks whether it is alive is answered before there is
 /// a store, and clients are let in after.
-pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Result<Exit, BoxError> {
+pub(crate) async fn run(
+    coordinator: Arc<Coordinator>,
+    loaded: &Loaded,
+    mut listeners: Given,
+) -> Result<Exit, BoxError> {
     let config = &loaded.config;
     if let Some(sum) = config.pod.sum(config.shutdown.timeout.0).filter(|sum| !sum.fits()) {
         warn!(%sum, mend = POD_MEND, "the pod's grace period is too short");
@@ -85,16 +92,19 @@ pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Resul
         },
     )?;
     let ready = admin::Ready::default();
-    let admin = admin::serve(coordinator.clone(), config, &metrics, &ready)?;
+    let listener = listeners.admin(config.admin.listen)?;
+    let admin = admin::serve(coordinator.clone(), config, &metrics, &ready, listener)?;
     info!(admin = %admin.local_addr(), "alive; ready when the task store is");
     let Some(tasks) = worker::start(coordinator.clone(), loaded, &files).await? else {
         return Ok(end(&coordinator, None).await);
     };
     let here = tasks.clone();
     metrics.count_active_tasks(move || here.active());
-    let web = public::serve(coordinator.clone(), config, &files, &tasks)?;
+    let listener = listeners.web(config.web.listen)?;
+    let web = public::serve(coordinator.clone(), config, &files, &tasks, listener)?;
     coordinator.check()?;
     ready.get_or_init(|| tasks);
+    coordinator.ready();
     let live = watch(&coordinator, config)?;
 
     info!(
@@ -172,12 +182,4 @@ fn tell(report: &Report) {
         // Nobody reads it: no reason to fail.
         let _ = crate::print(&format!("{}\n", report.to_line()));
     }
-}
-
-/// Takes hold of an address, and says how to get another one.
-fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, BoxError> {
-    let failed = |error| {
-        format!("cannot listen on {address}: {error} (set `{key}`, or stop whatever has it)").into()
-    };
-    TcpListener::bind(address).map_err(failed)
 }

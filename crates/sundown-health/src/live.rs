@@ -65,10 +65,15 @@ impl Live {
 
 /// Whether only time has passed.
 fn is_no_news(told: &Report, now: &Report) -> bool {
-    let mut told = told.clone();
-    told.elapsed = now.elapsed;
-    told.began_unix_ms = now.began_unix_ms;
-    told == *now
+    let [told, now] = [told, now].map(|report| {
+        let mut report = report.clone();
+        (report.elapsed, report.began_unix_ms) = (Duration::ZERO, None);
+        let waiters = report.phases.iter_mut().flat_map(|phase| &mut phase.waiters);
+        let pending = waiters.filter_map(|waiter| waiter.pending.as_mut());
+        pending.flat_map(|pending| &mut pending.oldest).for_each(|item| item.age = Duration::ZERO);
+        report
+    });
+    told == now
 }
 
 impl Stream for Live {

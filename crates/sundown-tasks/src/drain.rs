@@ -1,13 +1,18 @@
 //! The service's part in the shutdown: wait for what runs, hand back what does not end in time.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use sundown::{Deadline, HandedBack, Phase, PlanError, Priority, ShutdownCoordinator, Waiter};
+use sundown::{
+    Deadline, HandedBack, Pending, PendingItem, Phase, PlanError, Priority, ShutdownCoordinator,
+    Waiter,
+};
 use tokio::time::sleep;
 use tracing::error;
 
+use crate::failures::Ended;
 use crate::metrics;
 use crate::service::Service;
 use crate::store::{Ending, StoreError};
@@ -38,8 +43,10 @@ pub(crate) fn join(
 ) -> Result<(), PlanError> {
     let [drains, hands_back, closes] = outline(&service.settings.name);
     let (draining, giving, store) = (service.clone(), service.clone(), service.store.clone());
+    let asked = service.clone();
     let drains =
-        Waiter::new(drains.0, move |deadline| async move { drain(&draining, deadline).await });
+        Waiter::new(drains.0, move |deadline| async move { drain(&draining, deadline).await })
+            .pending(move || pending(&asked));
     let least = hands_back.2;
     let hands_back =
         Waiter::new(
@@ -53,6 +60,17 @@ pub(crate) fn join(
         coordinator.register_waiter(part)?.detach();
     }
     Ok(())
+}
+
+/// The tasks of this process, the oldest first.
+fn pending(service: &Service) -> Pending {
+    let mut tasks = service.attempts.list();
+    tasks.sort_by_key(|(_, _, age)| Reverse(*age));
+    let item = |(fence, kind, age): &(Fence, String, Duration)| PendingItem {
+        what: format!("task {} {kind}, attempt {}", fence.task, fence.attempt),
+        age: *age,
+    };
+    Pending { total: tasks.len(), oldest: tasks.iter().take(10).map(item).collect() }
 }
 
 /// Waits until nothing is held any more. A little before the end those that still run are told to
@@ -84,7 +102,11 @@ async fn hand_back(service: &Service, deadline: Deadline) -> Result<HandedBack, 
     let written = async {
         while !endings.is_empty() {
             match service.store.finish(endings.clone()).await {
-                Ok(_) => {
+                Ok(finished) => {
+                    for (ended, finish) in endings.iter().map(Ended::of).zip(finished) {
+                        let failure = ended.failure(finish, |of| service.attempts.kind_of(of));
+                        failure.into_iter().for_each(|it| service.keeper.failures().add(it));
+                    }
                     service.attempts.forget(&given);
                     break;
                 }
@@ -100,6 +122,7 @@ async fn hand_back(service: &Service, deadline: Deadline) -> Result<HandedBack, 
         }
         // Those whose code had ended before are being written down by the keeper.
         service.attempts.none_left().await;
+        service.keeper.failures().tell();
         Ok(())
     };
     let left = || {

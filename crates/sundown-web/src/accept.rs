@@ -1,17 +1,13 @@
-//! From an accepted socket to a connection that speaks HTTP/1 or HTTP/2: decided by its first
-//! bytes, for which nobody waits longer than a request may take.
+//! Which protocol a client speaks, where a listener has two: decided by its first bytes, for which nobody
+//! waits longer than a request may take.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::Protocol;
-use actix_http::error::DispatchError;
 use actix_rt::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::connection::{Connections, Stage};
-use crate::io::TrackedIo;
+use crate::connection::{OpenConnection, Stage};
 use crate::limits::Limits;
 
 /// What every HTTP/2 connection begins with.
@@ -21,29 +17,24 @@ const PREFACE: &[u8] = b"PRI * HTTP/2";
 const PIECE: Duration = Duration::from_millis(1);
 const PIECES: u32 = 100;
 
-type Accepted = (TrackedIo, Protocol, Option<SocketAddr>);
-
-/// Takes a socket over. One that says nothing is given up when the server drains.
-pub(crate) async fn accept(
-    socket: TcpStream,
-    connections: Arc<Connections>,
+/// The protocol; none for a client that said nothing in time, or nothing by the time the server drains.
+pub(crate) async fn protocol_of(
+    socket: &TcpStream,
+    open: &OpenConnection,
     limits: Limits,
-) -> Result<Accepted, DispatchError> {
-    let open = connections.enter();
-    let first_bytes = timeout(limits.head, protocol_of(&socket));
-    let protocol = tokio::select! {
-        biased;
-        protocol = first_bytes => protocol.map_err(|_| DispatchError::SlowRequestTimeout)??,
-        () = connections.reached(Stage::Draining) => return Err(DispatchError::DisconnectTimeout),
+) -> Option<Protocol> {
+    let gives_up = async {
+        open.connections.reached(Stage::Draining).await;
+        sleep_until(open.connection.fresh_until()).await;
     };
-    // Small responses must not wait for an acknowledgement.
-    socket.set_nodelay(true)?;
-    let peer = socket.peer_addr().ok();
-    let io = TrackedIo::new(socket, open, protocol == Protocol::Http2, limits.head);
-    Ok((io, protocol, peer))
+    tokio::select! {
+        biased;
+        protocol = timeout(limits.head, first_bytes(socket)) => protocol.ok()?.ok(),
+        () = gives_up => None,
+    }
 }
 
-async fn protocol_of(socket: &TcpStream) -> Result<Protocol, DispatchError> {
+async fn first_bytes(socket: &TcpStream) -> std::io::Result<Protocol> {
     let mut first = [0; PREFACE.len()];
     for _ in 0..PIECES {
         let seen = socket.peek(&mut first).await?;

@@ -3,17 +3,26 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use actix_rt::net::TcpStream;
+use sundown::{Pending, PendingItem};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::line::Line;
 use crate::metrics;
 use crate::pace::Pace;
+
+/// How long after it was accepted, or after it began a request, a connection is waited for while the server
+/// drains: its request may be on the way.
+const FRESH: Duration = Duration::from_millis(250);
 
 /// How far the server is with its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,18 +48,38 @@ pub(crate) struct Connections {
     next_id: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Connection>>>,
     all_closed: Notify,
-    in_flight: AtomicUsize,
+    /// How many clients were given up since it drains.
+    given_up: AtomicUsize,
+    /// Somebody waits until there are fewer open.
+    is_full: AtomicBool,
+    fewer: Notify,
 }
 
-/// One connection.
+/// One connection. The counts of requests are changed only by the thread that serves it.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    accepted: Instant,
+    /// The requests being answered, and the last one that was.
+    pub(crate) lines: Mutex<Lines>,
+    /// What HTTP/2 frames without progress it may still send.
+    pub(crate) credit: AtomicI32,
+    /// The bytes of headers of requests being answered over HTTP/2.
+    pub(crate) header_bytes: AtomicUsize,
+    /// It is to end as if the server drained.
+    ends: AtomicBool,
+    /// Everything was written, and the client's system has not acknowledged it yet.
+    is_closing: AtomicBool,
+    /// Its client was given up: there is nothing to wait for.
+    is_given_up: AtomicBool,
+    /// Its socket, when HTTP is done with it.
+    socket: Mutex<Option<TcpStream>>,
     /// How many requests came over it.
-    requests: AtomicUsize,
-    in_flight: AtomicUsize,
+    pub(crate) requests: AtomicUsize,
+    pub(crate) in_flight: AtomicUsize,
     /// Of those, how many wait for the client to open a window for more of their bodies.
-    held: AtomicUsize,
-    has_served: AtomicBool,
+    pub(crate) held: AtomicUsize,
+    pub(crate) has_served: AtomicBool,
     /// Something may still be on its way to the socket.
     is_dirty: AtomicBool,
     /// It speaks another protocol now, of which nothing is known here.
@@ -59,6 +88,21 @@ pub(crate) struct Connection {
     has_unread: AtomicBool,
     /// Wakes the task that reads from it.
     reader: Mutex<Option<Waker>>,
+}
+
+/// What a request knows of where it came from. It stays on the thread of its connection, where a reference
+/// costs less.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) connections: Arc<Connections>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    pub(crate) next: u64,
+    pub(crate) current: Vec<(u64, Line)>,
+    pub(crate) last: Option<Line>,
 }
 
 impl Connections {
@@ -73,7 +117,9 @@ impl Connections {
             next_id: AtomicU64::new(0),
             open: Mutex::default(),
             all_closed: Notify::new(),
-            in_flight: AtomicUsize::new(0),
+            given_up: AtomicUsize::new(0),
+            is_full: AtomicBool::new(false),
+            fewer: Notify::new(),
         })
     }
 
@@ -109,9 +155,18 @@ impl Connections {
     }
 
     /// A connection was accepted.
-    pub(crate) fn enter(self: &Arc<Self>) -> OpenConnection {
+    pub(crate) fn enter(self: &Arc<Self>, peer: SocketAddr) -> OpenConnection {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let connection = Arc::new(Connection {
+            peer,
+            accepted: Instant::now(),
+            lines: Mutex::default(),
+            credit: AtomicI32::new(0),
+            header_bytes: AtomicUsize::new(0),
+            ends: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
+            is_given_up: AtomicBool::new(false),
+            socket: Mutex::default(),
             requests: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
@@ -130,12 +185,57 @@ impl Connections {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        locked(&self.open).values().map(|it| it.in_flight.load(Ordering::Relaxed)).sum()
+    }
+
+    /// What is being answered, and what was answered and has not reached its client yet; the oldest first,
+    /// with how many there are.
+    pub(crate) fn pending(&self, most: usize) -> Pending {
+        let open: Vec<_> = locked(&self.open).values().cloned().collect();
+        let mut found = Vec::new();
+        for connection in &open {
+            let lines = locked(&connection.lines);
+            found.extend(lines.current.iter().map(|(_, line)| (line.clone(), connection, "")));
+            let is_sent = lines.current.is_empty() && connection.is_closing();
+            let last = lines.last.as_ref().filter(|_| is_sent);
+            found.extend(last.map(|line| (line.clone(), connection, " (sent, not received yet)")));
+        }
+        found.sort_by_key(|(line, ..)| std::cmp::Reverse(line.age()));
+        let total = found.len();
+        let oldest = found.into_iter().take(most).map(|(line, connection, state)| PendingItem {
+            what: format!("{}{state}", line.text(connection.peer)),
+            age: line.age(),
+        });
+        Pending { total, oldest: oldest.collect() }
+    }
+
+    /// Waits until fewer than so many connections are open.
+    pub(crate) async fn below(&self, most: usize) {
+        loop {
+            let fewer = self.fewer.notified();
+            if self.open() < most {
+                return;
+            }
+            self.is_full.store(true, Ordering::SeqCst);
+            if self.open() < most {
+                return;
+            }
+            metrics::connections_full(&self.server);
+            fewer.await;
+        }
+    }
+
+    /// How many clients were given up since it drains.
+    pub(crate) fn given_up(&self) -> usize {
+        self.given_up.load(Ordering::Relaxed)
     }
 
     /// A client let the server wait for too long.
     pub(crate) fn gives_up(&self, why: &str) -> io::Error {
         metrics::given_up(&self.server);
+        if self.stage() == Stage::Draining {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
+        }
         debug!(server = %self.server, why, "a client was given up");
         io::Error::new(io::ErrorKind::TimedOut, why)
     }
@@ -153,6 +253,51 @@ impl Connections {
 }
 
 impl Connection {
+    /// Until when a connection that drains may begin its first request.
+    pub(crate) fn fresh_until(&self) -> Instant {
+        self.accepted + FRESH
+    }
+
+    /// Until when a connection that drains may send the rest of a head that it has begun.
+    pub(crate) fn begun_until(since: Instant) -> Instant {
+        since + FRESH
+    }
+
+    /// HTTP is done with it.
+    pub(crate) fn leave_socket(&self, socket: TcpStream) {
+        *locked(&self.socket) = Some(socket);
+    }
+
+    pub(crate) fn take_socket(&self) -> Option<TcpStream> {
+        locked(&self.socket).take()
+    }
+
+    pub(crate) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn closes(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Ends as if the server drained: what is being answered is answered.
+    pub(crate) fn end(&self) {
+        self.ends.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub(crate) fn ends(&self) -> bool {
+        self.ends.load(Ordering::Acquire)
+    }
+
     /// How many requests there have been.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::Acquire)
@@ -209,7 +354,7 @@ impl Connection {
         }
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         let reader = locked(&self.reader).clone();
         reader.inspect(Waker::wake_by_ref);
     }
@@ -233,59 +378,8 @@ impl Drop for OpenConnection {
         if is_last {
             self.connections.all_closed.notify_waiters();
         }
-    }
-}
-
-/// A request being answered, counted until the last byte of its response was taken.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    connections: Arc<Connections>,
-    pub(crate) connection: Option<Arc<Connection>>,
-    is_held: bool,
-}
-
-impl InFlight {
-    pub(crate) fn begin(
-        connections: &Arc<Connections>,
-        connection: Option<Arc<Connection>>,
-    ) -> Self {
-        connections.in_flight.fetch_add(1, Ordering::Relaxed);
-        if let Some(connection) = &connection {
-            connection.requests.fetch_add(1, Ordering::AcqRel);
-            connection.in_flight.fetch_add(1, Ordering::AcqRel);
-        }
-        InFlight { connections: connections.clone(), connection, is_held: false }
-    }
-
-    /// Whether a piece of the body was handed out and no more was asked for: HTTP/2 asks again when
-    /// the client has opened its window for it.
-    pub(crate) fn hold(&mut self, is_held: bool) {
-        let Some(connection) = self.connection.as_ref().filter(|_| self.is_held != is_held) else {
-            return;
-        };
-        self.is_held = is_held;
-        if !is_held {
-            connection.held.fetch_sub(1, Ordering::AcqRel);
-            return;
-        }
-        connection.held.fetch_add(1, Ordering::AcqRel);
-        if self.connections.stage() == Stage::Draining && connection.awaits_window() {
-            connection.wake();
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.hold(false);
-        self.connections.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let Some(connection) = &self.connection else { return };
-        // What was taken is not yet written: only the next complete flush makes it clean.
-        connection.set_dirty(true);
-        connection.has_served.store(true, Ordering::Relaxed);
-        connection.in_flight.fetch_sub(1, Ordering::AcqRel);
-        if self.connections.stage() > Stage::Open {
-            connection.wake();
+        if self.connections.is_full.swap(false, Ordering::SeqCst) {
+            self.connections.fewer.notify_waiters();
         }
     }
 }

@@ -1,57 +1,68 @@
 //! The end of a server: accept no more, finish what was begun, leave when the last connection is
 //! closed and not a moment later.
-//!
-//! actix's own graceful stop looks once a second whether it may leave. So it is told to stop, which
-//! closes the listener, and then dropped as soon as our own count says that nobody is left.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_server::ServerHandle;
-use sundown::Deadline;
-use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use sundown::{Deadline, Pending};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::connection::{Connections, Stage};
+use crate::listen::Close;
 use crate::metrics;
 
-/// What the accept thread has handed over is picked up by a worker within this.
-const HAND_OVER: Duration = Duration::from_millis(10);
 /// Kept back before the deadline to cut what is left and say so.
 const LAST_CUT: Duration = Duration::from_millis(20);
+/// How many of the requests that are waited for, or were cut, are named.
+pub(crate) const NAMED: usize = 10;
 
 /// A running server, ended when this is dropped.
 pub(crate) struct Running {
     pub(crate) connections: Arc<Connections>,
-    pub(crate) handle: ServerHandle,
-    pub(crate) task: JoinHandle<io::Result<()>>,
+    /// Closes the listener.
+    pub(crate) close: Option<Close>,
+    /// Ends the workers.
+    pub(crate) cut: CancellationToken,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.task.abort();
+        self.cut.cancel();
     }
 }
 
 /// The body of the server's waiter.
-pub(crate) async fn drain(server: Running, deadline: Deadline) -> Result<(), String> {
+pub(crate) async fn drain(mut server: Running, deadline: Deadline) -> Result<(), String> {
+    let close = server.close.take();
     let connections = &server.connections;
     connections.advance(Stage::Announcing);
     let deadline = deadline.minus(LAST_CUT);
     let finish = async {
-        server.handle.pause().await;
-        sleep(HAND_OVER).await;
+        let (closed, is_closed) = oneshot::channel();
+        let is_told = close.is_some_and(|close| close.send(closed).is_ok());
         connections.pace.hurry(deadline.instant());
         connections.advance(Stage::Draining);
-        // Closes the listener. What it answers a second later is nothing to wait for.
-        drop(server.handle.stop(true));
+        if is_told {
+            let _ = is_closed.await;
+        }
         connections.all_closed().await;
     };
-    if deadline.bound(finish).await.is_some() {
+    let is_finished = deadline.bound(finish).await.is_some();
+    let clients = connections.given_up();
+    if clients > 0 {
+        let server = &connections.server;
+        warn!(%server, clients, "clients that let the server wait too long were given up");
+    }
+    if is_finished {
         return Ok(());
     }
-    let (open, in_flight) = (connections.open(), connections.in_flight());
+    let open = connections.open();
     metrics::forced_closes(&connections.server, open);
-    Err(format!("{open} connections were cut, {in_flight} requests in flight"))
+    let Pending { total, oldest } = connections.pending(NAMED);
+    let named = oldest.iter().map(|it| format!("{} ({:.1} s)", it.what, it.age.as_secs_f64()));
+    let named: Vec<_> = named.collect();
+    let what = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
+    Err(format!("{open} connections were cut, {total} answers not complete{what}"))
 }

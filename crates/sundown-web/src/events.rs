@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
@@ -47,7 +47,8 @@ impl Draining {
     /// That of the server a request came to. Behind another server, in a unit test of a handler for
     /// one, it never begins.
     pub fn of(request: &HttpRequest) -> Self {
-        Draining { server: request.conn_data::<Arc<Connections>>().cloned() }
+        let known = request.conn_data::<Arc<Connections>>().cloned();
+        Draining { server: known.or_else(|| request.extensions().get().cloned()) }
     }
 
     /// Whether it has begun.

@@ -14,6 +14,8 @@ pub(crate) struct Heads {
     limit: Duration,
     /// Something came while no request was being answered, and was not looked at yet.
     has_come: bool,
+    /// Since when a head is being sent.
+    begun: Option<Instant>,
     /// How many requests there have been.
     known: usize,
     alarm: Option<Pin<Box<Sleep>>>,
@@ -22,7 +24,7 @@ pub(crate) struct Heads {
 
 impl Heads {
     pub(crate) fn new(limit: Duration) -> Self {
-        Heads { limit, has_come: false, known: 0, alarm: None, is_armed: false }
+        Heads { limit, has_come: false, begun: None, known: 0, alarm: None, is_armed: false }
     }
 
     /// Something came, and nobody is being answered: the beginning of a head, or what is left of a
@@ -37,13 +39,24 @@ impl Heads {
         if requests != self.known {
             self.known = requests;
             self.is_armed = false;
-        } else if has_come && requests > 0 && !self.is_armed {
+            self.begun = None;
+            return;
+        }
+        if has_come {
+            self.begun.get_or_insert_with(Instant::now);
+        }
+        if has_come && requests > 0 && !self.is_armed {
             self.is_armed = true;
             let end = Instant::now() + self.limit;
             let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
             alarm.as_mut().reset(end);
             let _ = alarm.as_mut().poll(cx);
         }
+    }
+
+    /// Since when a head is on its way that is not whole yet.
+    pub(crate) fn begun(&self) -> Option<Instant> {
+        self.begun
     }
 
     /// Whether its time is over.

@@ -5,101 +5,134 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use actix_rt::net::TcpStream;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
-use crate::connection::{Connection, Connections, OpenConnection, Stage};
+use crate::connection::{Connection, Connections, Known, OpenConnection, Stage};
+use crate::guard::Guard;
 use crate::head::Heads;
+use crate::metrics;
 use crate::stall::Patience;
 use crate::window::Window;
 
 /// GOAWAY with `NO_ERROR` and the highest stream id there is: finish what you have, begin nothing.
 const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
-/// How long a client has to close its side once ours is closed. Closing at once, with something of
-/// its unread, would be a reset, and could take from it what it has not read yet.
-const LINGER: Duration = Duration::from_millis(40);
-/// The same for one whose request was not read to its end, and who may be sending it still.
-const LINGER_UNREAD: Duration = Duration::from_secs(1);
+/// GOAWAY with `ENHANCE_YOUR_CALM`, for a client that sends frames without progress.
+const CALM: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0x0b];
 
 #[derive(Debug)]
 pub(crate) struct TrackedIo {
-    socket: TcpStream,
-    open: OpenConnection,
+    /// Taken when this is dropped.
+    socket: Option<TcpStream>,
+    connection: Arc<Connection>,
+    connections: Arc<Connections>,
     /// Those of HTTP/2.
-    window: Option<Box<Window>>,
+    h2: Option<Box<Http2>>,
     /// Those of HTTP/1.
     heads: Heads,
-    /// How much of the GOAWAY has been written.
-    said: usize,
-    /// Our side is closed; theirs is waited for.
-    lingers: Option<Pin<Box<Sleep>>>,
+    /// Whom to wake when the server drains.
+    reader: Option<Waker>,
+    /// When an idle connection that drains is closed.
+    grace: Option<Pin<Box<Sleep>>>,
     /// With a client that does not take what is written.
     patience: Patience,
     /// It had its window: the system is asked how much it takes, until that is nothing.
     asks: bool,
 }
 
+/// What HTTP/2 has besides.
+#[derive(Debug)]
+struct Http2 {
+    window: Window,
+    guard: Guard,
+    /// How much of the GOAWAY has been written.
+    said: usize,
+}
+
 impl TrackedIo {
     pub(crate) fn new(
         socket: TcpStream,
-        open: OpenConnection,
+        open: &OpenConnection,
         is_h2: bool,
         head: Duration,
     ) -> Self {
-        let pace = &open.connections.pace;
+        let (connections, connection) = (open.connections.clone(), open.connection.clone());
+        let pace = &connections.pace;
         let patience = Patience::new(pace.clone());
-        let window = is_h2.then(|| Box::new(Window::new(pace.clone())));
-        let heads = Heads::new(head);
-        TrackedIo { socket, open, window, heads, said: 0, lingers: None, patience, asks: false }
+        let h2 = is_h2.then(|| {
+            let guard = Guard::new(connection.clone(), head);
+            Box::new(Http2 { window: Window::new(pace.clone()), guard, said: 0 })
+        });
+        TrackedIo {
+            socket: Some(socket),
+            connection,
+            connections,
+            h2,
+            heads: Heads::new(head),
+            reader: None,
+            grace: None,
+            patience,
+            asks: false,
+        }
     }
 
-    pub(crate) fn connection(&self) -> Arc<Connection> {
-        self.open.connection.clone()
+    fn socket(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(self.socket.as_mut().expect("only the end of this takes it"))
+    }
+
+    pub(crate) fn known(&self) -> Rc<Known> {
+        let (connection, connections) = (self.connection.clone(), self.connections.clone());
+        Rc::new(Known { connection, connections })
     }
 
     pub(crate) fn server(&self) -> Arc<Connections> {
-        self.open.connections.clone()
+        self.connections.clone()
     }
 
     /// For whoever does not know this crate: cancelled when the server drains.
     pub(crate) fn token(&self) -> CancellationToken {
-        self.open.connections.draining.clone()
+        self.connections.draining.clone()
+    }
+
+    /// Whether the connection is to end once it owes nothing.
+    fn is_ending(&self) -> bool {
+        self.connections.stage() == Stage::Draining || self.connection.ends()
     }
 
     /// Says GOAWAY when it is due, between two frames and never inside one.
     fn poll_goaway(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let connection = &self.open.connection;
-        let is_due = match self.open.connections.stage() {
-            Stage::Open => false,
-            Stage::Announcing => connection.has_served(),
-            Stage::Draining => true,
-        };
-        if self.window.is_none() || !is_due || connection.is_dirty() {
+        let is_announced =
+            self.connections.stage() == Stage::Announcing && self.connection.has_served();
+        let is_due = self.is_ending() || is_announced;
+        if !is_due || self.connection.is_dirty() {
             return Poll::Ready(Ok(()));
         }
-        while self.said < GOAWAY.len() {
-            let rest = &GOAWAY[self.said..];
-            let written = Pin::new(&mut self.socket).poll_write(cx, rest);
-            self.said += ready!(self.poll_taken(cx, written, rest))?;
+        while let Some(said) = self.h2.as_ref().map(|h2| h2.said).filter(|n| *n < GOAWAY.len()) {
+            let rest = &GOAWAY[said..];
+            let written = self.socket().poll_write(cx, rest);
+            let taken = ready!(self.poll_taken(cx, written, rest))?;
+            self.h2.iter_mut().for_each(|h2| h2.said += taken);
         }
         Poll::Ready(Ok(()))
     }
 
     /// A GOAWAY that was begun is sent first.
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.said > 0 && self.said < GOAWAY.len() {
+        if self.h2.as_ref().is_some_and(|h2| h2.said > 0 && h2.said < GOAWAY.len()) {
             ready!(self.poll_goaway(cx))?;
         }
-        self.open.connection.set_dirty(true);
+        self.connection.set_dirty(true);
         Poll::Ready(Ok(()))
     }
 
@@ -119,7 +152,7 @@ impl TrackedIo {
                 if !self.asks {
                     ready!(self.patience.poll_ends(cx));
                 }
-                let sent = send(&self.socket, bytes, SendFlags::NOSIGNAL);
+                let sent = send(self.socket().get_mut(), bytes, SendFlags::NOSIGNAL);
                 self.asks = sent.is_ok();
                 if sent == Err(Errno::AGAIN) {
                     ready!(self.patience.poll_ends(cx));
@@ -135,79 +168,120 @@ impl TrackedIo {
 
     /// While the server serves, how slow another protocol is, is the application's own affair.
     fn is_bounded(&self) -> bool {
-        !self.open.connection.is_upgraded() || self.open.connections.pace.is_hurried()
+        !self.connection.is_upgraded() || self.connections.pace.is_hurried()
     }
 
     /// What the client did not take is of no use to anybody now.
-    fn give_up(&self, why: &str) -> io::Error {
-        let error = self.open.connections.gives_up(why);
-        self.socket.set_zero_linger().err().unwrap_or(error)
+    fn give_up(&mut self, why: &str) -> io::Error {
+        let error = self.connections.gives_up(why);
+        self.connection.give_up();
+        self.socket().set_zero_linger().err().unwrap_or(error)
     }
 
     /// Whether the client opens its windows, as far as it is asked to.
     fn check_window(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let Some(window) = &mut self.window else { return Ok(()) };
-        if window.stays_shut(&self.open.connection, cx) {
+        let Some(h2) = &mut self.h2 else { return Ok(()) };
+        if h2.window.stays_shut(&self.connection, cx) {
             return Err(self.give_up("the client opened no window for its answers"));
         }
         Ok(())
     }
 
-    /// Whether the head of a later request comes in time, once it has begun.
-    fn poll_heads(
+    /// Whom to wake when the server drains. It is nearly always the same.
+    fn note_reader(&mut self, cx: &mut Context<'_>) {
+        if !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+            self.reader = Some(cx.waker().clone());
+            self.connection.read_by(cx.waker());
+        }
+    }
+
+    /// HTTP/1: what came; nothing more, if the server drains and this connection owes nothing. What the
+    /// client has sent already is read before.
+    fn poll_read_http1(
         &mut self,
         cx: &mut Context<'_>,
-        read: Poll<io::Result<()>>,
-        bytes: usize,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if read.is_pending() && self.heads.is_late(cx) {
-            let why = "the client stopped in the middle of the head of a request";
-            return Poll::Ready(Err(self.open.connections.gives_up(why)));
-        }
-        if bytes > 0 && !self.open.connection.is_answering() {
+        let before = buffer.filled().len();
+        let read = self.socket().poll_read(cx, buffer);
+        if read.is_pending() {
+            self.note_reader(cx);
+            if self.heads.is_late(cx) {
+                let why = "the client stopped in the middle of the head of a request";
+                return Poll::Ready(Err(self.connections.gives_up(why)));
+            }
+            if self.is_ending() && self.connection.is_idle() {
+                return self.poll_grace(cx).map(Ok);
+            }
+        } else if buffer.filled().len() > before && !self.connection.is_answering() {
             self.heads.came();
         }
         read
     }
 
-    /// Closes our side, and waits a moment for the client to close its own.
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.lingers.is_none() {
-            if ready!(Pin::new(&mut self.socket).poll_shutdown(cx)).is_err() {
-                return Poll::Ready(());
-            }
-            let has_unread = self.open.connection.has_unread();
-            self.lingers = Some(Box::pin(sleep(if has_unread { LINGER_UNREAD } else { LINGER })));
+    /// An idle connection that drains is closed at once, unless its request may be on the way.
+    fn poll_grace(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let until = match self.heads.begun() {
+            Some(begun) => Connection::begun_until(begun),
+            None if self.connection.requests() == 0 => self.connection.fresh_until(),
+            None => return Poll::Ready(()),
+        };
+        if until <= Instant::now() {
+            return Poll::Ready(());
         }
-        self.hurry_linger(cx);
-        let mut scraps = [0; 4096];
-        loop {
-            let mut buffer = ReadBuf::new(&mut scraps);
-            match Pin::new(&mut self.socket).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => break,
-            }
-        }
-        self.lingers.as_mut().map_or(Poll::Ready(()), |lingers| lingers.as_mut().poll(cx))
+        let grace = self.grace.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        grace.as_mut().reset(until);
+        grace.as_mut().poll(cx)
     }
 
-    /// Who drains does not linger for long.
-    fn hurry_linger(&mut self, cx: &mut Context<'_>) {
-        self.open.connection.read_by(cx.waker());
-        let Some(lingers) = &mut self.lingers else { return };
-        let soon = Instant::now() + LINGER;
-        if self.open.connections.stage() == Stage::Draining && lingers.deadline() > soon {
-            lingers.as_mut().reset(soon);
+    /// HTTP/2: what came, as long as it makes progress.
+    fn poll_read_http2(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.note_reader(cx);
+        ready!(self.poll_goaway(cx))?;
+        if self.is_over() {
+            return Poll::Ready(Ok(()));
         }
+        self.check_window(cx)?;
+        let before = buffer.filled().len();
+        let read = self.socket().poll_read(cx, buffer);
+        let Some(h2) = &mut self.h2 else { return read };
+        let came = &buffer.filled()[before..];
+        let checked = h2.guard.came(came).and_then(|()| h2.guard.check_clock(cx));
+        match checked {
+            Ok(()) => read,
+            Err(why) => Poll::Ready(Err(self.calm(why))),
+        }
+    }
+
+    /// Ends a connection that floods the server.
+    fn calm(&mut self, why: &'static str) -> io::Error {
+        metrics::flood(&self.connections.server);
+        let (server, peer) = (&self.connections.server, self.connection.peer);
+        debug!(%server, %peer, why, "an HTTP/2 connection was ended");
+        if !self.connection.is_dirty() {
+            let _ = send(self.socket().get_mut(), &CALM, SendFlags::NOSIGNAL);
+        }
+        io::Error::new(io::ErrorKind::InvalidData, why)
     }
 
     /// Whether the client is to be told that there is nothing more to come.
     fn is_over(&self) -> bool {
-        self.window.is_some()
-            && self.said == GOAWAY.len()
-            && self.open.connections.stage() == Stage::Draining
-            && self.open.connection.is_idle()
+        self.h2.as_ref().is_some_and(|h2| h2.said == GOAWAY.len())
+            && self.is_ending()
+            && self.connection.is_idle()
+    }
+}
+
+/// The socket stays open until the client has everything.
+impl Drop for TrackedIo {
+    fn drop(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            self.connection.leave_socket(socket);
+        }
     }
 }
 
@@ -218,19 +292,11 @@ impl AsyncRead for TrackedIo {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.window.is_some() {
-            this.open.connection.read_by(cx.waker());
-            ready!(this.poll_goaway(cx))?;
-            if this.lingers.is_some() || this.is_over() {
-                ready!(this.poll_linger(cx));
-                return Poll::Ready(Ok(()));
-            }
-            this.check_window(cx)?;
-            return Pin::new(&mut this.socket).poll_read(cx, buffer);
+        if this.h2.is_some() {
+            this.poll_read_http2(cx, buffer)
+        } else {
+            this.poll_read_http1(cx, buffer)
         }
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut this.socket).poll_read(cx, buffer);
-        this.poll_heads(cx, read, buffer.filled().len() - before)
     }
 }
 
@@ -242,9 +308,9 @@ impl AsyncWrite for TrackedIo {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_writable(cx))?;
-        let written = Pin::new(&mut this.socket).poll_write(cx, bytes);
+        let written = this.socket().poll_write(cx, bytes);
         let taken = ready!(this.poll_taken(cx, written, bytes))?;
-        this.window.iter_mut().for_each(|window| window.sent(&bytes[..taken]));
+        this.h2.iter_mut().for_each(|h2| h2.window.sent(&bytes[..taken]));
         Poll::Ready(Ok(taken))
     }
 
@@ -255,14 +321,14 @@ impl AsyncWrite for TrackedIo {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_writable(cx))?;
-        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, slices);
+        let written = this.socket().poll_write_vectored(cx, slices);
         let first = slices.iter().find(|slice| !slice.is_empty());
         let taken = ready!(this.poll_taken(cx, written, first.map_or(&[], |slice| slice)))?;
-        if let Some(window) = &mut this.window {
+        if let Some(h2) = &mut this.h2 {
             let mut left = taken;
             for slice in slices {
                 let sent = left.min(slice.len());
-                window.sent(&slice[..sent]);
+                h2.window.sent(&slice[..sent]);
                 left -= sent;
             }
         }
@@ -270,18 +336,17 @@ impl AsyncWrite for TrackedIo {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        self.socket.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 
     /// The dispatchers flush once they have written everything they had.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(Pin::new(&mut this.socket).poll_flush(cx))?;
-        this.open.connection.set_dirty(false);
+        this.connection.set_dirty(false);
         this.patience.rests();
-        if this.window.is_none() {
+        if this.h2.is_none() {
             // The dispatcher has made of what came what there is to be made of it.
-            this.heads.seen(this.open.connection.requests(), cx);
+            this.heads.seen(this.connection.requests(), cx);
             return Poll::Ready(Ok(()));
         }
         this.check_window(cx)?;
@@ -289,11 +354,8 @@ impl AsyncWrite for TrackedIo {
         this.poll_goaway(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.open.connection.has_unread() && this.window.is_none() {
-            return this.poll_linger(cx).map(Ok);
-        }
-        Pin::new(&mut this.socket).poll_shutdown(cx)
+    /// Who holds the socket afterwards closes it.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_http::{Request, Response};
@@ -12,18 +14,24 @@ use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::AppConfig;
 use sundown::{Phase, PlanError, Priority, Registration, ShutdownCoordinator, Waiter};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Connections, Stage};
-use crate::drain::{Running, drain};
-use crate::http::stack;
+use crate::drain::{NAMED, Running, drain};
+use crate::http::services;
 use crate::limits::Limits;
+use crate::listen::{Acceptor, QUEUE, ToWorker};
 use crate::metrics;
+use crate::worker::{self, Orders};
 
 /// How long a client may take to send the head of its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than this nobody waits; so that no sum of times overflows.
 const LONGEST: Duration = Duration::from_secs(86_400 * 365);
 const MOST_WORKERS: usize = 512;
+/// How many connections may be open at once.
+const CONNECTIONS: usize = 25_000;
 
 /// Why a server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +82,8 @@ pub struct Server {
     workers: Option<usize>,
     closes: Closes,
     limits: Limits,
+    connections: usize,
+    is_shared: bool,
 }
 
 /// When a server stops accepting and drains.
@@ -90,14 +100,42 @@ impl Server {
             name: name.into(),
             workers: None,
             closes: Closes::In(Phase::DRAIN),
-            limits: Limits { head: REQUEST_TIMEOUT, body: None, stall: None },
+            limits: Limits { head: REQUEST_TIMEOUT, body: None, has_http2: false, stall: None },
+            connections: CONNECTIONS,
+            is_shared: false,
         }
     }
 
     /// How many threads serve; by default one for each core. There is at least one, and there are
-    /// at most 512: actix takes no more.
+    /// at most 512.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers.clamp(1, MOST_WORKERS));
+        self
+    }
+
+    /// Whether HTTP/2 is spoken on the same port, by clients that know beforehand that it is (h2c); by
+    /// default it is not.
+    ///
+    /// A connection may have 100 streams, 64 KiB of headers for a request, and 256 KiB for all requests that
+    /// are being answered. One that sends many frames without progress (empty DATA, PING, SETTINGS, resets,
+    /// endless headers) is ended with GOAWAY. The times for heads and for idle connections are those of
+    /// HTTP/1.
+    pub fn http2(mut self, is_on: bool) -> Self {
+        self.limits.has_http2 = is_on;
+        self
+    }
+
+    /// The most connections that are open at once, at least 1; by default 25,000. Others wait in the queue of
+    /// the system until one is closed. When the server drains, those that wait are taken all the same.
+    pub fn max_connections(mut self, most: usize) -> Self {
+        self.connections = most.max(1);
+        self
+    }
+
+    /// The listener is open in another process too, as one that systemd keeps (`LISTEN_FDS`): when the server
+    /// drains, clients that wait in its queue are left to that process, or to the next one.
+    pub fn shared_listener(mut self) -> Self {
+        self.is_shared = true;
         self
     }
 
@@ -170,7 +208,7 @@ impl Server {
         self
     }
 
-    /// Serves the application, HTTP/1 and HTTP/2 on the same port, until the shutdown drains it.
+    /// Serves the application until the shutdown drains it.
     ///
     /// # Errors
     ///
@@ -207,16 +245,57 @@ impl Server {
         };
         let address = address.map_err(failed)?;
         let connections = Connections::new(&self.name, self.limits.stall);
-        let mut builder = actix_server::Server::build().disable_signals();
-        if let Some(workers) = self.workers {
-            builder = builder.workers(workers);
+        let running = self.start(listener, connections.clone(), application).map_err(failed)?;
+        self.join(&coordinator, address, connections, running)
+    }
+
+    /// Starts the workers, and the thread that accepts once they serve.
+    fn start<F, I, S, B>(
+        &self,
+        listener: TcpListener,
+        connections: Arc<Connections>,
+        application: F,
+    ) -> io::Result<Running>
+    where
+        F: Fn() -> I + Send + Clone + 'static,
+        I: IntoServiceFactory<S, Request>,
+        S: ServiceFactory<Request, Config = AppConfig> + 'static,
+        S::Error: Into<Error> + 'static,
+        S::InitError: fmt::Debug,
+        S::Response: Into<Response<B>> + 'static,
+        S::Service: 'static,
+        <S::Service as Service<Request>>::Future: 'static,
+        B: MessageBody + 'static,
+    {
+        let count = self.workers.unwrap_or_else(|| available_parallelism().map_or(1, Into::into));
+        let cut = CancellationToken::new();
+        // From here on everything ends with it.
+        let mut running = Running { connections: connections.clone(), close: None, cut };
+        let (started, has_started) = sync_channel(count);
+        let mut workers = Vec::new();
+        for _ in 0..count {
+            let (queue, arrivals) = mpsc::channel(QUEUE);
+            workers.push(ToWorker { load: Arc::default(), queue });
+            let orders = Orders {
+                name: self.name.clone(),
+                workers: count,
+                arrivals,
+                cut: running.cut.clone(),
+                started: started.clone(),
+                limits: self.limits,
+            };
+            let (application, limits) = (application.clone(), self.limits);
+            worker::start(orders, async move || services(application, limits).await)?;
         }
-        let (all, limits) = (connections.clone(), self.limits);
-        let server = builder
-            .listen(&self.name, listener, move || stack(&application, &all, limits))
-            .map_err(failed)?
-            .run();
-        self.join(&coordinator, address, connections, server)
+        drop(started);
+        for _ in 0..count {
+            let worker = has_started.recv().map_err(|_| io::Error::other("a worker panicked"))?;
+            worker.map_err(|why| io::Error::other(format!("cannot start a worker: {why}")))?;
+        }
+        let (most, is_shared) = (self.connections, self.is_shared);
+        let acceptor = Acceptor { listener, connections, workers, most, is_shared };
+        running.close = Some(acceptor.start()?);
+        Ok(running)
     }
 
     /// Makes the running server part of the shutdown.
@@ -225,13 +304,11 @@ impl Server {
         coordinator: &Arc<dyn ShutdownCoordinator>,
         address: SocketAddr,
         connections: Arc<Connections>,
-        server: actix_server::Server,
+        running: Running,
     ) -> Result<WebServer, WebError> {
-        let handle = server.handle();
-        #[expect(clippy::disallowed_methods, reason = "the waiter owns it and ends it")]
-        let task = tokio::spawn(server);
-        let running = Running { connections: connections.clone(), handle, task };
-        let waiter = Waiter::new(self.name.clone(), |deadline| drain(running, deadline));
+        let all = connections.clone();
+        let waiter = Waiter::new(self.name.clone(), |deadline| drain(running, deadline))
+            .pending(move || all.pending(NAMED));
         let drains = coordinator.register_waiter(match self.closes {
             Closes::In(phase) => waiter.in_phase(phase),
             Closes::Last => waiter.in_phase(Phase::RELEASE).as_hook(Priority::Cleanup),
@@ -304,11 +381,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_number_of_workers_is_too_much_for_actix() {
+    fn there_is_at_least_one_worker_and_not_too_many() {
         for (wanted, workers) in [(0, 1), (8, 8), (512, 512), (513, 512), (usize::MAX, 512)] {
-            let server = Server::new("web").workers(wanted);
-            assert_eq!(server.workers, Some(workers));
-            let _ = actix_server::Server::build().workers(workers);
+            assert_eq!(Server::new("web").workers(wanted).workers, Some(workers));
         }
     }
 }

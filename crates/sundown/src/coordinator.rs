@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::builder::{Builder, Settings};
 use crate::driver::Driver;
 use crate::notifications::Notifications;
+use crate::pending::PendingFn;
 use crate::phase::Trail;
 use crate::run::Run;
 use crate::run::member::{Kind, Member, MemberId, State};
@@ -27,8 +28,8 @@ use crate::waiter::{Body, Fallback};
 use crate::watchdog::{LastWord, Watch};
 use crate::work::StillRunning;
 use crate::{
-    Cause, Notification, Phase, PhaseWatch, PlanError, Preview, Registration, Report, Shutdown,
-    ShutdownCoordinator, Waiter, Work,
+    Cause, Notification, Pending, Phase, PhaseWatch, PlanError, Preview, Registration, Report,
+    Shutdown, ShutdownCoordinator, Waiter, Work,
 };
 
 /// Starts and drives one shutdown. One per process; layers see it as a
@@ -42,6 +43,8 @@ pub struct Coordinator {
     pub(crate) token: CancellationToken,
     pub(crate) run: Mutex<Run>,
     pub(crate) bodies: Mutex<HashMap<MemberId, Bodies>>,
+    /// What those who were cut off were waiting for then.
+    pub(crate) cut: Mutex<HashMap<MemberId, Pending>>,
     pub(crate) notifications: Arc<Notifications>,
     pub(crate) trail: watch::Sender<Trail>,
     pub(crate) work: Work,
@@ -66,6 +69,7 @@ pub struct Coordinator {
 pub(crate) struct Bodies {
     pub(crate) main: Option<Body>,
     pub(crate) fallback: Option<Body>,
+    pub(crate) pending: Option<PendingFn>,
 }
 
 impl Coordinator {
@@ -86,6 +90,7 @@ impl Coordinator {
             token: CancellationToken::new(),
             run: Mutex::new(run),
             bodies: Mutex::default(),
+            cut: Mutex::default(),
             notifications: Arc::default(),
             trail: watch::Sender::default(),
             work: Work::new(me.clone()),
@@ -122,7 +127,28 @@ impl Coordinator {
         self.watch.set(Watch::start(self)?).map_err(|_| again())?;
         // A cause may have come between the thread's first look and now.
         self.wake_watch();
+        self.tell_manager_of_cause();
         Ok(())
+    }
+
+    /// Tells the service manager that the service is up: systemd's `READY=1`, for a unit of
+    /// `Type=notify`. Call it when the listeners are open and nothing that requests need is missing.
+    ///
+    /// It does nothing without `NOTIFY_SOCKET` in the environment, before
+    /// [`listen_for_signals`](Self::listen_for_signals), and once the shutdown has begun. That one
+    /// is told without being asked: `STOPPING=1` at the cause, then who is waited for, and an
+    /// `EXTEND_TIMEOUT_USEC` that never reaches beyond the cap.
+    pub fn ready(&self) {
+        if let Some(manager) = self.watch.get().and_then(|watch| watch.manager.as_ref()) {
+            manager.ready();
+        }
+    }
+
+    fn tell_manager_of_cause(&self) {
+        let manager = self.watch.get().and_then(|watch| watch.manager.as_ref());
+        if let (Some(manager), Some(cause)) = (manager, self.shutdown.cause()) {
+            manager.stopping(cause, self.time_left());
+        }
     }
 
     /// Draws edges: in every phase in which several of these take part, each starts after the
@@ -264,7 +290,7 @@ impl Coordinator {
     }
 
     fn join(&self, waiter: Waiter, kind: Option<Kind>) -> Result<MemberId, PlanError> {
-        let Waiter { name, phase, least, priority, body, fallback } = waiter;
+        let Waiter { name, phase, least, priority, body, fallback, pending } = waiter;
         let (usual_phase, usual_kind) = match priority {
             Some(priority) => (Phase::RELEASE, Kind::Hook(priority)),
             None => (Phase::DRAIN, Kind::Waiter),
@@ -287,7 +313,7 @@ impl Coordinator {
         let at = self.shutdown.began().map(|began| began.at.elapsed()).unwrap_or_default();
         let id = run.join(at, member)?;
         // Under the same lock: the driver must find the body of whoever it is told to start.
-        locked(&self.bodies).insert(id, Bodies { main: Some(body), fallback });
+        locked(&self.bodies).insert(id, Bodies { main: Some(body), fallback, pending });
         Ok(id)
     }
 
@@ -327,6 +353,7 @@ impl ShutdownCoordinator for Coordinator {
             return false;
         }
         self.wake_watch();
+        self.tell_manager_of_cause();
         self.work.forget_failures();
         self.token.cancel();
         if let Some(cause) = self.shutdown.cause() {

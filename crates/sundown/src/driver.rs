@@ -12,6 +12,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::alert::Alert;
 use crate::panics::{message_of, quietly};
+use crate::pending::ask;
 use crate::run::member::{At, Fault, Kind, Leg, MemberId, State};
 use crate::run::{Action, Event, Mark, Return};
 use crate::saved::write_termination_message;
@@ -62,6 +63,7 @@ impl<'a> Driver<'a> {
                 run.is_work_idle = self.coordinator.work.is_empty();
                 (run.next(at, event), run.wake_at())
             };
+            self.note_cut(&actions);
             let mut has_finished = false;
             for action in actions {
                 has_finished |= action == Action::Finish;
@@ -142,6 +144,26 @@ impl<'a> Driver<'a> {
         };
         let (id, leg) = self.running.remove(&task)?;
         Some(Return { id, leg, at: at.saturating_duration_since(self.began), result })
+    }
+
+    /// Before anybody is cut off: what they are waiting for belongs into the report.
+    fn note_cut(&self, actions: &[Action]) {
+        let coordinator = self.coordinator;
+        let callbacks: Vec<_> = {
+            let bodies = locked(&coordinator.bodies);
+            let callback = |action: &Action| match action {
+                Action::Abort { id } => Some((*id, bodies.get(id)?.pending.clone()?)),
+                Action::Enter { .. }
+                | Action::Start { .. }
+                | Action::Settled { .. }
+                | Action::Mark { .. }
+                | Action::FreeWork
+                | Action::Leave { .. }
+                | Action::Finish => None,
+            };
+            actions.iter().filter_map(callback).collect()
+        };
+        locked(&coordinator.cut).extend(ask(callbacks));
     }
 
     fn act(&mut self, action: Action) {
@@ -246,7 +268,11 @@ impl<'a> Driver<'a> {
     }
 
     fn still_stopping(&self, phase: &Phase, mark: &Mark, until: At) {
-        telling::still_stopping(phase, mark, until.saturating_sub(self.now()));
+        let place = locked(&self.coordinator.run).plan.position(phase).unwrap_or_default();
+        let pending = self.coordinator.pending_now();
+        telling::still_stopping(phase, mark, until.saturating_sub(self.now()), |name| {
+            pending.get(&(place, name.clone())).cloned()
+        });
         if mark.blocking.iter().any(|(waiter, _)| waiter == Coordinator::OWNED_WORK) {
             telling::still_running(phase, &self.coordinator.work.running());
         }

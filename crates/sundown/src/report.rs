@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::timeline::Timeline;
-use crate::{Cause, Exit, Outcome, Priority};
+use crate::{Cause, Exit, Outcome, Pending, Priority};
 
 /// What happened: the cause, each phase and each participant with its start, end and outcome, and
 /// who blocked.
@@ -167,6 +167,9 @@ pub struct WaiterReport {
     /// How much work it gave back for others to do.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub handed_back: u64,
+    /// What it is still waiting for, or was when it was cut off; if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
 }
 
 /// Who was still running when a share of a phase's time had gone.

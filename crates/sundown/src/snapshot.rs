@@ -1,19 +1,23 @@
 //! Turns the state of a run into a report, at its end or in the middle of it.
 
+use std::collections::HashMap;
 use std::sync::TryLockError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+use crate::coordinator::Bodies;
 use crate::notifications::Record;
+use crate::pending::{PendingFn, ask};
 use crate::report::{
     Blocked, Force, LeftWork, NotificationReport, PhaseReport, Verdict, WorkFailure,
 };
-use crate::run::member::{At, Kind, Member, State};
+use crate::run::member::{At, Kind, Member, MemberId, State};
 use crate::run::{Run, Stage};
 use crate::sync::locked;
+use crate::waiter::Name;
 use crate::work::StillRunning;
-use crate::{Cause, Coordinator, Exit, Outcome, PlanError, Report, WaiterReport};
+use crate::{Cause, Coordinator, Exit, Outcome, Pending, PlanError, Report, WaiterReport};
 
 /// How many pieces of owned work that were left are named.
 const LEFT: usize = 100;
@@ -21,7 +25,19 @@ const LEFT: usize = 100;
 impl Coordinator {
     /// What happened so far; the last word once the run has ended.
     pub(crate) fn report_so_far(&self) -> Report {
-        self.report_of(&locked(&self.run), locked(&self.left).clone(), None)
+        let (mut report, callbacks) = {
+            let run = locked(&self.run);
+            let report = self.report_of(&run, locked(&self.left).clone(), None);
+            (report, pending_callbacks(&run, &locked(&self.bodies)))
+        };
+        add_pending(&mut report, callbacks);
+        report
+    }
+
+    /// What those who run now are waiting for, by phase and name.
+    pub(crate) fn pending_now(&self) -> HashMap<Place, Pending> {
+        let callbacks = pending_callbacks(&locked(&self.run), &locked(&self.bodies));
+        ask(callbacks)
     }
 
     /// The report of a process that is being ended by force. Waits for no lock: whoever holds one
@@ -37,7 +53,14 @@ impl Coordinator {
         });
         let left = self.work.try_running().unwrap_or_default();
         let mut report = match run {
-            Some(run) => self.report_of(&run, left, Some(by)),
+            Some(run) => {
+                let mut report = self.report_of(&run, left, Some(by));
+                let bodies = self.bodies.try_lock();
+                let callbacks = bodies.map(|bodies| pending_callbacks(&run, &bodies));
+                drop(run);
+                add_pending(&mut report, callbacks.unwrap_or_default());
+                report
+            }
             None => self.frame(self.began_ago(), left),
         };
         report.verdict = Verdict::Forced { by };
@@ -150,6 +173,7 @@ impl Coordinator {
             outcome: None,
             detail: None,
             handed_back: 0,
+            pending: locked(&self.cut).get(&member.id).cloned(),
         };
         match &member.state {
             State::Pending => {
@@ -195,6 +219,28 @@ impl Coordinator {
             detail: end.and_then(|(_, panic)| panic),
         };
         self.notifications.records().into_iter().map(report).collect()
+    }
+}
+
+/// A participant's phase, by its place in the plan, and its name.
+pub(crate) type Place = (usize, Name);
+
+fn pending_callbacks(run: &Run, bodies: &HashMap<MemberId, Bodies>) -> Vec<(Place, PendingFn)> {
+    let running = run.members.values().filter(|member| member.state.since().is_some());
+    let callback = |member: &Member| {
+        let pending = bodies.get(&member.id)?.pending.clone()?;
+        Some(((member.phase, member.name.clone()), pending))
+    };
+    running.filter_map(callback).collect()
+}
+
+/// Adds what those who still run are waiting for. No lock is held meanwhile.
+fn add_pending(report: &mut Report, callbacks: Vec<(Place, PendingFn)>) {
+    for ((phase, name), pending) in ask(callbacks) {
+        let waiters = report.phases.get_mut(phase).map(|phase| phase.waiters.iter_mut());
+        if let Some(waiter) = waiters.into_iter().flatten().find(|waiter| waiter.name == *name) {
+            waiter.pending = Some(pending);
+        }
     }
 }
 

@@ -11,8 +11,9 @@ use tracing::{Span, debug, error, info, info_span, warn};
 use crate::metrics;
 use crate::panics::quietly;
 use crate::run::Mark;
+use crate::waiter::Name;
 use crate::work::StillRunning;
-use crate::{Cause, Outcome, Phase, PlanError, Preview, Report, Verdict, WaiterReport};
+use crate::{Cause, Outcome, Pending, Phase, PlanError, Preview, Report, Verdict, WaiterReport};
 
 /// How many pieces of owned work are named one by one.
 pub(crate) const NAMED: usize = 10;
@@ -67,6 +68,7 @@ pub(crate) fn phase_ended(phase: &Phase, took: Duration) {
 pub(crate) fn waiter_ended(phase: &str, waiter: &WaiterReport, outcome: Outcome) {
     let took = waiter.start.zip(waiter.end).map(|(start, end)| end.saturating_sub(start));
     let (name, detail) = (&waiter.name, waiter.detail.as_deref());
+    let pending = waiter.pending.as_ref().map(ToString::to_string);
     let took_ms = took.map(ms);
     quietly(|| {
         metrics::waiter_ended(phase, name, outcome, took);
@@ -77,17 +79,23 @@ pub(crate) fn waiter_ended(phase: &str, waiter: &WaiterReport, outcome: Outcome)
             }
             Outcome::Skipped => warn!(phase, waiter = %name, detail, "skipped"),
             Outcome::Failed | Outcome::Panicked | Outcome::TimedOut | Outcome::Aborted => {
-                error!(phase, waiter = %name, %outcome, took_ms, detail, "did not end well");
+                error!(phase, waiter = %name, %outcome, took_ms, detail, pending, "did not end well");
             }
         }
     });
 }
 
-pub(crate) fn still_stopping(phase: &Phase, mark: &Mark, left: Duration) {
+pub(crate) fn still_stopping(
+    phase: &Phase,
+    mark: &Mark,
+    left: Duration,
+    pending: impl Fn(&Name) -> Option<Pending>,
+) {
     let percent = mark.percent;
     for (waiter, running) in &mark.blocking {
         let (running_ms, left_ms) = (ms(*running), ms(left));
-        quietly(|| warn!(%phase, percent, %waiter, running_ms, left_ms, "still stopping"));
+        let pending = pending(waiter).map(|pending| pending.to_string());
+        quietly(|| warn!(%phase, percent, %waiter, running_ms, left_ms, pending, "still stopping"));
     }
 }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BoxError, Deadline, HandedBack, Phase, WaiterResult};
+use crate::pending::PendingFn;
+use crate::{BoxError, Deadline, HandedBack, Pending, Phase, WaiterResult};
 
 /// The name of a participant, as it stands in logs and reports.
 pub(crate) type Name = Cow<'static, str>;
@@ -64,6 +65,7 @@ pub struct Waiter {
     pub(crate) priority: Option<Priority>,
     pub(crate) body: Body,
     pub(crate) fallback: Option<Fallback>,
+    pub(crate) pending: Option<PendingFn>,
 }
 
 pub(crate) struct Fallback {
@@ -86,6 +88,7 @@ impl Waiter {
             priority: None,
             body: boxed(body),
             fallback: None,
+            pending: None,
         }
     }
 
@@ -130,6 +133,14 @@ impl Waiter {
         Fut: Future<Output: WaiterResult> + Send + 'static,
     {
         self.fallback = Some(Fallback { body: boxed(body), least });
+        self
+    }
+
+    /// Says what the waiter is still waiting for: the requests, the tasks. It is called when somebody
+    /// looks (logs, live view, `GET /shutdown`) and when the waiter is cut off, on a thread of its own.
+    /// One that takes longer than a few milliseconds is not waited for.
+    pub fn pending(mut self, pending: impl Fn() -> Pending + Send + Sync + 'static) -> Self {
+        self.pending = Some(PendingFn::new(pending));
         self
     }
 

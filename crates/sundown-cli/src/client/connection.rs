@@ -212,7 +212,7 @@ mod tests {
         ] {
             assert_eq!(failure(status, code), expected, "{status} {code}");
         }
-        let Failure::Refused(said) = failure(401, "unauthorized") else { panic!("refused") };
+        let Failure::Refused(said) = failure(401, "no_token") else { panic!("refused") };
         assert_eq!(said, "why (set SUNDOWN_WEB_TOKEN)");
     }
 }

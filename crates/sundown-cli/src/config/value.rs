@@ -307,6 +307,34 @@ impl Value for Count {
     }
 }
 
+/// Names of hosts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Names(pub(crate) Vec<String>);
+
+impl Value for Names {
+    const IS_LIST: bool = true;
+
+    fn wanted() -> String {
+        "names of hosts like sundown.example.com, separated by commas".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names = names.map(|name| {
+            let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+            if !name.chars().all(is_of_a_name) {
+                return Err(String::new());
+            }
+            Ok(name.to_ascii_lowercase())
+        });
+        names.collect::<Result<_, _>>().map(Names)
+    }
+
+    fn show(&self) -> String {
+        self.0.join(",")
+    }
+}
+
 /// Addresses, and everything below them.
 impl Value for Vec<Target> {
     const IS_LIST: bool = true;

@@ -3,9 +3,12 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod admittance;
+mod attacks;
 mod drain;
 mod hostile;
 mod http;
+mod notify;
 mod operating;
 mod service;
 mod starting;

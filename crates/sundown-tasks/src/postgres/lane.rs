@@ -184,6 +184,8 @@ impl Lane {
         self.connect().await?;
         let session = self.session.as_ref().ok_or_else(|| Fault::Lost(String::new()))?;
         schema::migrate(&session.client, &self.office.settings.schema).await?;
+        let identity = schema::identity(&session.client, &self.office.settings.schema).await?;
+        self.office.identity.get_or_init(|| identity);
         let wall = session::clock(&session.client).await?;
         self.office.since.get_or_init(|| Since::new(wall, self.office.steady()));
         let sql = "select current_setting('synchronous_commit') = 'off'";

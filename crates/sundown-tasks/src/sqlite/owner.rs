@@ -19,7 +19,7 @@ use tracing::warn;
 use super::statements::Statements;
 use super::transaction::{Grave, Transaction};
 use super::writer::begin;
-use super::{clock, fault, open};
+use super::{clock, fault, open, serving};
 use crate::{Incarnation, StoreError};
 
 /// So often a file is made anew that somebody removed before it was locked.
@@ -132,6 +132,7 @@ fn forget(sql: &Statements<'_>, number: i64) -> Result<()> {
         [number],
     )?;
     sql.execute("DELETE FROM counter WHERE owner = ?1", [number])?;
+    serving::withdraw(sql, number)?;
     sql.execute("DELETE FROM owner WHERE number = ?1", [number])?;
     Ok(())
 }

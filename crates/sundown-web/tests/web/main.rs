@@ -7,7 +7,9 @@ mod given_up;
 mod heads;
 mod hostile;
 mod large;
+mod pending;
 mod slow;
+mod stops;
 mod streams;
 
 use std::net::{SocketAddr, TcpListener};
@@ -74,7 +76,7 @@ fn start_server(announce: Duration, server: Server) -> Service {
             .route("/quiet", web::get().to(slow::quiet))
             .route("/busy", web::post().to(slow::busy))
     };
-    let web = server.serve(coordinator.clone(), listener, application).unwrap();
+    let web = server.http2(true).serve(coordinator.clone(), listener, application).unwrap();
     Service { coordinator, web }
 }
 

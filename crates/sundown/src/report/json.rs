@@ -63,6 +63,7 @@ impl Report {
                 "phase": shorten(phase, 32),
                 "outcome": waiter.outcome,
                 "detail": waiter.detail.as_deref().map(|detail| shorten(detail, 200)),
+                "pending": waiter.pending.as_ref().map(|pending| shorten(&pending.to_string(), 200)),
             })
         });
         let failures = self.failures.iter().map(|failure| {

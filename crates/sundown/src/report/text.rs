@@ -81,6 +81,10 @@ fn footnotes(report: &Report) -> Vec<String> {
             let (percent, by) = (blocked.percent, blocked.by.join(", "));
             notes.push(format!("{}: {percent} % of its time gone, held by {by}", phase.name));
         }
+        for waiter in &phase.waiters {
+            let items = waiter.pending.iter().flat_map(|pending| &pending.oldest);
+            notes.extend(items.map(|item| format!("{}: left {item}", waiter.name)));
+        }
     }
     for failure in &report.failures {
         notes.push(format!("failed: {}: {}", failure.name, failure.error));
@@ -155,6 +159,9 @@ fn note(waiter: &WaiterReport) -> String {
     }
     if let Some(detail) = &waiter.detail {
         note.push_str(&format!(": {detail}"));
+    }
+    if let Some(pending) = &waiter.pending {
+        note.push_str(&format!("; {pending}"));
     }
     note
 }

@@ -6,6 +6,7 @@ mod circumstances;
 mod contract;
 mod handle;
 mod metrics;
+mod pending;
 mod refusals;
 mod report;
 mod support;
