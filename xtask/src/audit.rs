@@ -66,6 +66,9 @@ pub(crate) fn offline(root: &Path) -> anyhow::Result<String> {
         }
         findings.extend(answers.without_question(&met));
     }
+    if files == 0 || packages.is_empty() {
+        bail!("no lock file of this repository was found, so nothing was checked");
+    }
     for finding in &findings {
         println!("{finding}");
     }
@@ -95,8 +98,8 @@ fn finding(lock: &str, package: &Package, advisory: &Advisory, answers: &Answers
 
 /// Every lock file of the repository, with the answers of the nearest `deny.toml` above it.
 fn lock_files(root: &Path) -> anyhow::Result<Vec<(Answers, Vec<String>)>> {
-    let listed =
-        Step::git("lock files", "ls-files --cached --others --exclude-standard *Cargo.lock");
+    let words = "ls-files --full-name --cached --others --exclude-standard :/*Cargo.lock";
+    let listed = Step::git("lock files", words);
     let mut groups: Vec<(PathBuf, Vec<String>)> = Vec::new();
     for lock in listed.read()?.lines().filter(|lock| root.join(lock).is_file()) {
         let above = Path::new(lock).ancestors().skip(1).map(|folder| folder.join("deny.toml"));
@@ -122,6 +125,7 @@ mod tests {
     fn the_repository_says_what_it_was_checked_against() {
         let told = offline(&root()).unwrap();
         assert!(told.contains(" of RustSec as of 20") && told.contains("offline"), "{told}");
+        assert!(!told.contains(" 0 packages") && !told.contains(" 0 lock files"), "{told}");
     }
 
     #[test]

@@ -101,7 +101,9 @@ impl Ended {
         let why = match ending {
             Ending::Failed { error, .. } | Ending::FailedForGood { error } => Some(error),
             Ending::Interrupted { reason } => Some(reason),
-            Ending::Succeeded(_) | Ending::Returned | Ending::Stopped => None,
+            Ending::Succeeded(_) | Ending::Returned | Ending::Stopped | Ending::Declined { .. } => {
+                None
+            }
         };
         // A little more than is logged, so that it is seen where it was cut.
         let begin = |why: &String| why.chars().take(LONGEST + 1).collect();
