@@ -9,6 +9,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use sundown::timeline::terminal_columns;
 use sundown::{BoxError, Exit};
 use sundown_check::{Check, PodLife, Report};
 
@@ -52,7 +53,11 @@ pub(crate) fn run(ask: &Ask) -> Result<Exit, BoxError> {
     if ask.json {
         crate::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
-        crate::print(&format!("{report}\n"))?;
+        let text = match terminal_columns(&io::stdout()) {
+            Some(columns) => format!("{report:columns$}\n"),
+            None => format!("{report}\n"),
+        };
+        crate::print(&text)?;
     }
     named(ask, &report)?;
     if let Some(folder) = &ask.svg {

@@ -62,6 +62,33 @@ pub(crate) struct Command {
     pub(crate) tells_lines: bool,
 }
 
+impl Command {
+    /// Why its program cannot be started on this machine as it is now, if it cannot.
+    pub(crate) fn why_it_cannot_start(&self) -> Option<String> {
+        match std::fs::metadata(&self.program) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Some("does not exist".to_owned())
+            }
+            Err(error) => Some(format!("cannot be looked at: {error}")),
+            Ok(found) if !found.is_file() => Some("is not a file".to_owned()),
+            Ok(_) if !is_executable(&self.program) => {
+                Some("is not executable for this user (chmod +x)".to_owned())
+            }
+            Ok(_) => None,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_executable(program: &std::path::Path) -> bool {
+    rustix::fs::access(program, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &std::path::Path) -> bool {
+    true
+}
+
 /// All programs that tasks may run.
 pub(crate) struct Commands {
     pub(crate) by_name: BTreeMap<String, Command>,

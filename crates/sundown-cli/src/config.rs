@@ -96,14 +96,15 @@ configuration! {
         /// How long a client may send nothing in the middle of a request, or take nothing of an answer;
         /// shorter while draining. It holds for the admin listener, too.
         stall_timeout: Time = Time::seconds(30);
-        /// Serves `/try`: slow answers, long ones, uploads, streams and sockets, with which to see
-        /// whether everything in front of the service survives a rolling update.
-        tryout: bool = false;
+        /// Serves what the documentation tries out: tasks of the kind `count`, and `/try` with slow
+        /// answers, long ones, uploads, streams and sockets. By itself only where there are no
+        /// commands and no `http.allow`, and where only this machine can reach the listener.
+        demo: Auto<bool> = Auto(None), flag "demo";
     }
     /// The admin listener: probes, metrics, and the state of the stop. It closes last.
     admin: Admin {
         /// Where it listens. Probes and metrics need no token.
-        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9090));
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8090));
         /// Opens `POST /shutdown` to who sends it as `Authorization: Bearer TOKEN`.
         token: Off<Secret> = Off(None);
         /// A file that holds the token.
@@ -114,7 +115,7 @@ configuration! {
     /// Durable tasks.
     tasks: Tasks {
         /// Where they are kept: a file of SQLite, or a PostgreSQL server that many replicas share. By
-        /// itself a file where this user's services keep their state.
+        /// itself a file where this user's services keep their state; `sundown plan` says which.
         store: Auto<Place> = Auto(None), flag "store";
         /// A connection to the PostgreSQL server past a pooler, over which it tells of news. By
         /// itself the same as the store's.

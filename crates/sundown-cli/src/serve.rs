@@ -3,6 +3,7 @@
 mod admin;
 mod bearer;
 mod count;
+mod demo;
 mod listeners;
 mod metrics;
 mod problem;
@@ -10,7 +11,6 @@ mod public;
 mod site;
 mod store;
 mod tasks;
-mod tryout;
 mod worker;
 
 use std::fmt::Display;
@@ -73,6 +73,9 @@ pub(crate) async fn run(
     mut listeners: Given,
 ) -> Result<Exit, BoxError> {
     let config = &loaded.config;
+    for what in loaded.missing_programs() {
+        warn!(%what, "tasks that run this command will fail");
+    }
     if let Some(sum) = config.pod.sum(config.shutdown.timeout.0).filter(|sum| !sum.fits()) {
         warn!(%sum, mend = POD_MEND, "the pod's grace period is too short");
     }
@@ -101,7 +104,7 @@ pub(crate) async fn run(
     let here = tasks.clone();
     metrics.count_active_tasks(move || here.active());
     let listener = listeners.web(config.web.listen)?;
-    let web = public::serve(coordinator.clone(), config, &files, &tasks, listener)?;
+    let web = public::serve(coordinator.clone(), loaded, &files, &tasks, listener)?;
     coordinator.check()?;
     ready.get_or_init(|| tasks);
     coordinator.ready();
@@ -115,6 +118,10 @@ pub(crate) async fn run(
         commit = env!("BUILD_COMMIT"),
         "serving"
     );
+    if loaded.has_demo() {
+        let page = format!("http://{}/try", web.local_addr());
+        info!(%page, kind = "count", "the demonstration is on (`web.demo = false` turns it off)");
+    }
     Ok(end(&coordinator, live).await)
 }
 

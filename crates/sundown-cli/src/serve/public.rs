@@ -19,18 +19,18 @@ use super::bearer::Watch;
 use super::listeners::{self, Listener};
 use super::problem::problem;
 use super::site::Site;
-use super::{WEB, tasks, tryout};
-use crate::config::Config;
+use super::{WEB, demo, tasks};
+use crate::config::Loaded;
 
 /// Serves it until `drain`.
 pub(super) fn serve(
     coordinator: Arc<dyn ShutdownCoordinator>,
-    config: &Config,
+    loaded: &Loaded,
     files: &TempFiles,
     tasks: &TaskService,
     listener: Listener,
 ) -> Result<WebServer, BoxError> {
-    let settings = &config.web;
+    let settings = &loaded.config.web;
     let site = Site::new(listener.socket.local_addr()?, &settings.hosts.0);
     let mut server = Server::new(WEB)
         .request_timeout(settings.head_timeout.0)
@@ -45,7 +45,7 @@ pub(super) fn serve(
         server = server.workers(workers);
     }
     let token = settings.token.0.as_ref().and_then(|token| Token::new(token.0.clone()));
-    let (has_tryout, limit) = (settings.tryout, settings.body_limit.0);
+    let (has_demo, limit) = (loaded.has_demo(), settings.body_limit.0);
     let (files, tasks, watch) = (files.clone(), tasks.clone(), Watch::new(WEB));
     let application = move || {
         let (token, files, tasks) = (token.clone(), files.clone(), tasks.clone());
@@ -62,8 +62,8 @@ pub(super) fn serve(
                     .default_service(web::to(not_allowed)),
             )
             .configure(move |app| {
-                if has_tryout {
-                    app.app_data(Data::new(files)).configure(tryout::routes);
+                if has_demo {
+                    app.app_data(Data::new(files)).configure(demo::routes);
                 }
             })
             .default_service(web::to(unknown))

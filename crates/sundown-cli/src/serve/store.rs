@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::named;
-use crate::config::{Auto, Config, Loaded, Place};
+use crate::config::{Auto, Config, Loaded, Place, Value as _};
 
 /// The pauses between two tries, each twice as long as the one before.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -28,7 +28,9 @@ pub(super) async fn wait_for(
     loaded: &Loaded,
 ) -> Result<Option<Arc<dyn Store>>, BoxError> {
     let refused = |error: &dyn std::fmt::Display| named(loaded, "tasks.store", error);
-    let way = Way::to(&loaded.config).map_err(|error| refused(&error))?;
+    let place = loaded.store().map_err(|error| refused(&error))?;
+    info!(store = %absolute(&place).show(), "tasks are kept here");
+    let way = Way::to(place, &loaded.config).map_err(|error| refused(&error))?;
     let (began, mut wait) = (Instant::now(), Wait::default());
     loop {
         let why = match shutdown.until(way.open()).await {
@@ -54,6 +56,16 @@ pub(super) async fn wait_for(
     }
 }
 
+/// A file by its whole path: who reads the log need not know where the process was started.
+fn absolute(place: &Place) -> Place {
+    match place {
+        Place::File(path) => {
+            Place::File(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+        }
+        Place::Server(url) => Place::Server(url.clone()),
+    }
+}
+
 /// How to get at the store that is configured.
 enum Way {
     File(PathBuf),
@@ -61,11 +73,7 @@ enum Way {
 }
 
 impl Way {
-    fn to(config: &Config) -> Result<Self, String> {
-        let place = match &config.tasks.store.0 {
-            Some(place) => place.clone(),
-            None => Place::usual()?,
-        };
+    fn to(place: Place, config: &Config) -> Result<Self, String> {
         match place {
             Place::File(path) => {
                 if let Some(directory) = path.parent().filter(|path| *path != Path::new("")) {

@@ -6,10 +6,12 @@
 mod admittance;
 mod attacks;
 mod drain;
+mod first_run;
 mod hostile;
 mod http;
 mod notify;
 mod operating;
+mod readme;
 mod service;
 mod starting;
 mod terminal;

@@ -27,7 +27,7 @@ async fn it_is_ready_when_its_store_is_there_and_not_before() {
     server.stop(Stop::Fast).unwrap();
     let (socket, path) = socket(&scratch);
     let process = sundown("serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0")
-        .args(["--web-tryout", "--temp-directory", &scratch.path("tmp"), "--store", &server.url()])
+        .args(["--demo", "--temp-directory", &scratch.path("tmp"), "--store", &server.url()])
         .env("NOTIFY_SOCKET", path)
         .spawn()
         .unwrap();

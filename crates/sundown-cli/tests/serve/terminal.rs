@@ -18,14 +18,30 @@ use crate::http::{get, request};
 use crate::service::{PATIENCE, Scratch, last_word, launch, state_directory};
 
 /// A service on a terminal of its own, with somebody who reads it.
-struct Terminal {
+pub(crate) struct Terminal {
     keys: File,
     seen: Arc<Mutex<String>>,
     service: Child,
 }
 
 impl Terminal {
+    /// `sundown serve` as a new user starts it, but for its ports and directories.
+    pub(crate) fn plain(scratch: &Scratch) -> Self {
+        Terminal::plain_at(scratch, "127.0.0.1:0".parse().unwrap())
+    }
+
+    pub(crate) fn plain_at(scratch: &Scratch, web: SocketAddr) -> Self {
+        let flags =
+            format!("--listen {web} --admin-listen 127.0.0.1:0 --store {}", scratch.path("t.db"));
+        Terminal::of(scratch, &flags, &[])
+    }
+
     fn start(scratch: &Scratch, flags: &str, environment: &[(&str, &str)]) -> Self {
+        let flags = format!("--demo --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 {flags}");
+        Terminal::of(scratch, &flags, environment)
+    }
+
+    fn of(scratch: &Scratch, flags: &str, environment: &[(&str, &str)]) -> Self {
         let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&keys).unwrap();
         unlockpt(&keys).unwrap();
@@ -35,7 +51,7 @@ impl Terminal {
             OpenOptions::new().read(true).write(true).custom_flags(no_control).open(&name).unwrap()
         };
         let service = Command::new(env!("CARGO_BIN_EXE_sundown"))
-            .args("serve --web-tryout --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0".split(' '))
+            .arg("serve")
             .args(["--temp-directory", &scratch.path("tmp")])
             .args(flags.split_whitespace())
             .env_remove("KUBERNETES_SERVICE_HOST")
@@ -76,19 +92,19 @@ impl Terminal {
         }
     }
 
-    fn address(&self, name: &str) -> SocketAddr {
+    pub(crate) fn address(&self, name: &str) -> SocketAddr {
         let plain = without_escapes(&self.seen());
         let (_, rest) = plain.split_once(&format!("{name}=")).unwrap();
         rest.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let id = Pid::from_child(&self.service);
         kill_process(id, signal).unwrap();
     }
 
     /// Its exit code, and all that was seen.
-    fn wait(mut self) -> (Option<i32>, String) {
+    pub(crate) fn wait(mut self) -> (Option<i32>, String) {
         let began = Instant::now();
         let status = loop {
             match self.service.try_wait().unwrap() {
@@ -214,7 +230,7 @@ async fn nobody_wakes_up_to_draw_what_is_not_there() {
 }
 
 /// Text as it would be read: without colours, and without the movements of the cursor.
-fn without_escapes(text: &str) -> String {
+pub(crate) fn without_escapes(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, escaped)) = rest.split_once("\x1b[") {

@@ -158,7 +158,7 @@ fn again(desk: Desk) -> Desk {
 }
 
 fn sundown_again(scratch: &Scratch, flags: &str) -> Process {
-    let launch = crate::service::sundown("serve --web-tryout --admin-listen 127.0.0.1:0");
+    let launch = crate::service::sundown("serve --demo --admin-listen 127.0.0.1:0");
     let launch = launch.arg("--temp-directory").arg(scratch.path("tmp"));
     let launch = launch.arg("--store").arg(scratch.path("tasks.db"));
     launch.args(flags.split_whitespace()).spawn().unwrap()

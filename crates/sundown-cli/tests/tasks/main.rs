@@ -11,6 +11,7 @@ mod client_wire;
 mod command;
 mod command_begin;
 mod command_end;
+mod documented;
 mod events;
 #[expect(dead_code, reason = "the tests of serving use the rest")]
 #[path = "../serve/http.rs"]

@@ -60,7 +60,7 @@ impl Replica {
             None => Process::new(binary),
         };
         let process = launch
-            .args(["serve", "--web-tryout", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--demo", "--listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0", "--config"])
             .arg(ground.configuration(&mark))
             .env_remove("KUBERNETES_SERVICE_HOST")

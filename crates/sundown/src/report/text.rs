@@ -7,13 +7,25 @@ use super::{Force, PhaseReport, Report, Verdict, WaiterReport};
 use crate::timeline::{Row, Timeline, Tone, seconds};
 use crate::{Exit, Outcome};
 
+/// `{report:80}` draws its timeline 80 columns wide at most.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", printable(&headline(self)))?;
         if matches!(self.verdict, Verdict::Refused { .. } | Verdict::Lost) {
             return Ok(());
         }
-        write!(f, "\n\n{}", printable(&self.timeline().to_string()))?;
+        let timeline = self.timeline();
+        let timeline = match f.width() {
+            Some(width) => format!("{timeline:width$}"),
+            None => timeline.to_string(),
+        };
+        write!(
+            f,
+            "
+
+{}",
+            printable(&timeline)
+        )?;
         for line in footnotes(self) {
             write!(f, "\n{}", printable(&line))?;
         }
