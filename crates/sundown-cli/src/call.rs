@@ -1,6 +1,8 @@
 //! The kind `http`: asks a server for something, if its address is one of those that the
 //! configuration allows.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod redirect;
 mod target;
 
@@ -125,6 +127,7 @@ impl Calls {
         if self.allowed.iter().any(|allowed| allowed.holds(&place)) {
             return Ok(place);
         }
+        let url = target::printable(url);
         Err(format!("`{url}` is not allowed (the configuration's `http.allow` says what is)"))
     }
 

@@ -14,6 +14,8 @@ use sundown::{BoxError, Exit};
 use sundown_check::{Check, PodLife, Report};
 
 pub(crate) use self::ask::{Ask, HELP};
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::service::budget as stop_budget;
 
 /// What is read of a file: one byte more than the checker takes, so that it sees that it is too much.
 const LIMIT: u64 = (64 << 20) + 1;

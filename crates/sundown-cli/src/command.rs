@@ -2,6 +2,8 @@
 //! arguments and an input, as data; there is no shell.
 
 mod begin;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod orphans;
 mod output;
 mod process;

@@ -7,6 +7,9 @@ mod client;
 mod command;
 mod config;
 mod demo;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod live;
 mod logging;
 mod plan;

@@ -36,6 +36,9 @@ pub(crate) const LAST_METRICS: &str = MetricsService::LAST;
 pub(crate) const TEMP_FILES: &str = "temp files";
 pub(crate) const TASKS: &str = "tasks";
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::tasks::fuzzing;
+
 /// The coordinator, which from now on hears every signal. It comes before everything that could
 /// fail or take its time.
 pub(crate) fn listen(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {

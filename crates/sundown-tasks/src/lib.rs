@@ -106,6 +106,9 @@ pub use follow::{Follower, Heard};
 pub use id::{Fence, Incarnation, NoTaskId, TaskId};
 pub use intake::{Refused, Request, Started};
 pub use kind::Kind;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use postgres::fuzzing;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresSettings, PostgresStore};
 pub use service::TaskService;

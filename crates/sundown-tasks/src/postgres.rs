@@ -15,6 +15,8 @@ mod claims;
 mod dial;
 mod endings;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod intake;
 mod lane;
 mod listing;

@@ -4,6 +4,8 @@ mod answer;
 mod ask;
 mod bulk;
 mod events;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;

@@ -34,7 +34,7 @@ impl Address {
         let (url, wish) = Wish::split(url).map_err(broken)?;
         let mut config: Config = url.parse().map_err(|error| {
             let form = "postgres://user@host:port/database";
-            broken(format!("its URL cannot be read: {error} ({form})"))
+            broken(format!("its URL cannot be read: {} ({form})", printable(&error)))
         })?;
         if config.get_application_name().is_none() {
             config.application_name("sundown");
@@ -108,8 +108,8 @@ impl Address {
 
 /// What the parameters of a URL say of encryption.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Wish {
-    is_encrypted: bool,
+pub(super) struct Wish {
+    pub(super) is_encrypted: bool,
     /// Whether they say so or not.
     is_said: bool,
     /// Who may sign for the server, if not everybody whom browsers trust.
@@ -120,13 +120,25 @@ impl Wish {
     /// Takes them out of the URL: they are ours to keep, and not the driver's.
     fn split(url: &str) -> Result<(String, Self), String> {
         let mut wish = Wish::default();
+        let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let authority = authority.split(['/', '?']).next().unwrap_or_default();
+        // The driver ends the password at the first one, and whoever reads the URL at the last one.
+        if authority.matches('@').count() > 1 {
+            return Err(
+                "its URL has more than one `@` before the path (in a name or a password it is \
+                        written %40)"
+                    .to_owned(),
+            );
+        }
         let Some((front, parameters)) = url.split_once('?') else {
             return Ok((url.to_owned(), wish));
         };
         let mut others = Vec::new();
         let mut mode = None;
         for parameter in parameters.split('&') {
-            match parameter.split_once('=') {
+            // The driver would understand a name that is written otherwise.
+            let named = parameter.split_once('=').map(|(name, value)| (decoded(name), value));
+            match named.as_ref().map(|(name, value)| (name.to_str().unwrap_or_default(), *value)) {
                 Some(("sslmode", value)) => mode = Some(value),
                 Some(("sslrootcert", "system")) => wish.roots = None,
                 Some(("sslrootcert", path)) => wish.roots = Some(decoded(path)),
@@ -140,14 +152,28 @@ impl Wish {
             Some("require" | "verify-ca" | "verify-full") => true,
             Some(other) => {
                 return Err(format!(
-                    "`sslmode={other}` is none of `disable`, `require` and `verify-full` (what may \
-                     or may not be encrypted is not: whoever stands in between decides)"
+                    "`sslmode={}` is none of `disable`, `require` and `verify-full` (what may \
+                     or may not be encrypted is not: whoever stands in between decides)",
+                    printable(&other)
                 ));
             }
         };
         let question = if others.is_empty() { "" } else { "?" };
         Ok((format!("{front}{question}{}", others.join("&")), wish))
     }
+}
+
+/// Takes a URL apart; it opens no file and asks nobody.
+#[cfg(feature = "fuzzing")]
+pub(super) fn parse(url: &str) -> Result<(Config, Wish), String> {
+    let (url, wish) = Wish::split(url)?;
+    let config = url.parse().map_err(|error| format!("cannot be read: {}", printable(&error)))?;
+    Ok((config, wish))
+}
+
+/// A part of a URL, or what is wrong with it, for a terminal: bounded, and without control characters.
+fn printable(text: &impl ToString) -> String {
+    text.to_string().chars().take(200).flat_map(char::escape_debug).collect()
 }
 
 /// A path as a URL has it.
@@ -221,7 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn a_mode_whose_name_is_encoded_is_not_passed_by() {
+        let (rest, wish) = Wish::split("postgres://db/tasks?ssl%6dode=require&a=b").unwrap();
+        assert_eq!((&*rest, wish.is_encrypted), ("postgres://db/tasks?a=b", true));
+    }
+
+    #[test]
     fn what_is_neither_nor_is_refused_by_name() {
+        for twice in ["postgres://me:s3c@ret@db/tasks", "postgres://a@b@c?x=y"] {
+            assert!(Wish::split(twice).expect_err(twice).contains("%40"));
+        }
+        let why = Wish::split("postgres://db/tasks?sslmode=\u{1b}[2J").expect_err("no mode");
+        assert!(!why.contains(char::is_control), "{why:?}");
         for mode in ["prefer", "allow", "Require", ""] {
             let url = format!("postgres://db/tasks?sslmode={mode}");
             let why = Wish::split(&url).expect_err(mode);

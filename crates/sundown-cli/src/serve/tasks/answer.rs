@@ -85,7 +85,12 @@ pub(super) fn nonsense(detail: &str) -> HttpResponse {
 
 /// A body that cannot be read.
 pub(super) fn unreadable(error: JsonPayloadError, _: &HttpRequest) -> Error {
-    let answer = match &error {
+    let answer = unreadable_answer(&error);
+    InternalError::from_response(error, answer).into()
+}
+
+pub(super) fn unreadable_answer(error: &JsonPayloadError) -> HttpResponse {
+    match error {
         JsonPayloadError::ContentType => {
             let detail = "the body is JSON, with the header `Content-Type: application/json`";
             problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_json", detail)
@@ -96,8 +101,7 @@ pub(super) fn unreadable(error: JsonPayloadError, _: &HttpRequest) -> Error {
             let code = if is_large { "too_large" } else { "malformed" };
             problem(status, code, &error.to_string())
         }
-    };
-    InternalError::from_response(error, answer).into()
+    }
 }
 
 /// A body in letters that JSON does not have.
