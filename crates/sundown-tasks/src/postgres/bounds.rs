@@ -93,8 +93,9 @@ impl Bounds {
                 return Err(format!("sends more than {GREETING} bytes of parameters"));
             }
         }
-        // They come at any time, belong to no answer, and are not kept.
-        if kind == NOTIFICATION && !self.is_greeting {
+        // They come at any time and belong to no answer; notifications are not kept, and of parameters
+        // there is a bound above.
+        if matches!(kind, NOTIFICATION | PARAMETER) && !self.is_greeting {
             return Ok(());
         }
         self.said += self.left + HEADER;

@@ -88,12 +88,18 @@ async fn whatever_a_server_says_memory_is_bounded_and_the_error_says_what_it_was
         ("a huge greeting", huge(b'R'), vec![], zeros.clone(), "a message of 2147483647 bytes"),
         (
             "endless notices at first",
-            vec![],
+            message(b'R', &[0; 4]),
             vec![],
             notice.repeat(100),
             "while it is connected to",
         ),
-        ("endless parameters at first", vec![], vec![], parameter.repeat(1000), "bytes"),
+        (
+            "endless parameters at first",
+            message(b'R', &[0; 4]),
+            vec![],
+            parameter.repeat(1000),
+            "bytes",
+        ),
         (
             "a huge row",
             welcome(),
