@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 
 use crate::deploy::Deploy;
 use crate::e2e::EndToEnd;
+use crate::fuzz::Fuzz;
 
 /// Shown by `help`, and after a wrong command line.
 pub(crate) const HELP: &str = "\
@@ -18,6 +19,8 @@ usage: cargo xtask COMMAND
   cargo xtask torture tasks [--trials N] [--seed S]
                                      the task service under N kill -9 and every other sudden end
   cargo xtask torture judge DIR      the evidence that a failed run has kept, judged again
+  cargo xtask fuzz [TARGET] [--seconds N] [--keep]
+                                     libFuzzer on a parser, or on each; --keep adds what it finds to the corpus
   cargo xtask deploy [OVERLAY] [--context NAME] [--image REF] [--yes]
                                      checks, builds the image, applies, and waits until it serves
   cargo xtask deploy check           whether the manifests add up; needs no cluster
@@ -26,6 +29,9 @@ usage: cargo xtask COMMAND
                                      the static binary of the image
   cargo xtask e2e kubernetes [--context NAME] [--image REF] [--yes] [--requests N] [--restarts N]
                                      rolling restarts and evictions under load, in a cluster
+  cargo xtask audit                  known vulnerabilities in what the lock files name
+  cargo xtask audit pin DIR          the pinned advisories anew, from a checkout of RustSec's advisory-db
+  cargo xtask mutants [FILE]         whether the unit tests of the core notice a changed line
   cargo xtask tidy                   the rules of the house: layers, layout, links, dependencies
   cargo xtask docs                   the pages of the API, built without a warning
   cargo xtask help                   this page";
@@ -56,6 +62,20 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Restarts and evictions under load, in a cluster.
     EndToEnd(EndToEnd),
+    /// Inputs that nobody has thought of, for every parser.
+    Fuzz(Fuzz),
+    /// Known vulnerabilities in the dependencies.
+    Audit,
+    /// The pinned advisories anew.
+    Pin {
+        /// A checkout of the advisory database.
+        checkout: String,
+    },
+    /// Changes to the core that its unit tests must notice.
+    Mutants {
+        /// One file; none is all pure parts.
+        file: Option<String>,
+    },
     /// The rules of the house.
     Tidy,
     /// The API's pages.
@@ -116,11 +136,21 @@ impl Command {
             ["deploy", rest @ ..] => Self::Deploy(Deploy::parse(rest)?),
             ["e2e", "kubernetes", flags @ ..] => Self::EndToEnd(EndToEnd::parse(flags)?),
             ["e2e", ..] => bail!("e2e: where? (`cargo xtask e2e kubernetes`)"),
+            ["fuzz", rest @ ..] => Self::Fuzz(Fuzz::parse(rest)?),
+            ["audit"] => Self::Audit,
+            ["audit", "pin", checkout] => Self::Pin { checkout: (*checkout).to_owned() },
+            ["mutants"] => Self::Mutants { file: None },
+            ["mutants", file] if !file.starts_with('-') => {
+                Self::Mutants { file: Some((*file).to_owned()) }
+            }
             ["tidy"] => Self::Tidy,
             ["docs"] => Self::Docs,
             ["help" | "--help" | "-h"] => Self::Help,
             [] => bail!("no command given"),
-            [first, ..] if ["test", "bench", "tidy", "docs", "help"].contains(first) => {
+            [first, ..]
+                if ["test", "bench", "mutants", "audit", "tidy", "docs", "help"]
+                    .contains(first) =>
+            {
                 bail!("`{first}` does not take `{}`", words[1..].join(" "))
             }
             [other, ..] => bail!("no command is called `{other}`"),
@@ -137,6 +167,10 @@ impl fmt::Display for Command {
             Self::Judge { .. } => "torture judge",
             Self::Deploy(_) => "deploy",
             Self::EndToEnd(_) => "e2e kubernetes",
+            Self::Fuzz(_) => "fuzz",
+            Self::Audit => "audit",
+            Self::Pin { .. } => "audit pin",
+            Self::Mutants { .. } => "mutants",
             Self::Tidy => "tidy",
             Self::Docs => "docs",
             Self::Help => "help",
@@ -174,6 +208,14 @@ mod tests {
         assert_eq!(parse("deploy --yes").unwrap(), Command::Deploy(dev));
         let small = EndToEnd::parse(&["--yes", "--requests", "50"]).unwrap();
         assert_eq!(parse("e2e kubernetes --yes --requests 50").unwrap(), Command::EndToEnd(small));
+        let url = Fuzz::parse(&["url", "--keep"]).unwrap();
+        assert_eq!(parse("fuzz url --keep").unwrap(), Command::Fuzz(url));
+        assert_eq!(parse("audit").unwrap(), Command::Audit);
+        let pin = Command::Pin { checkout: "/tmp/db".to_owned() };
+        assert_eq!(parse("audit pin /tmp/db").unwrap(), pin);
+        let file = Some("crates/sundown/src/dag.rs".to_owned());
+        assert_eq!(parse("mutants").unwrap(), Command::Mutants { file: None });
+        assert_eq!(parse("mutants crates/sundown/src/dag.rs").unwrap(), Command::Mutants { file });
         assert_eq!(parse("tidy").unwrap(), Command::Tidy);
         assert_eq!(parse("docs").unwrap(), Command::Docs);
         assert_eq!(parse("--help").unwrap(), Command::Help);
@@ -186,7 +228,10 @@ mod tests {
             ("test --ful", "`test` does not take `--ful`"),
             ("bench core web", "`bench` does not take `core web`"),
             ("bench --jsn", "`--jsn`"),
+            ("fuzz --jsn", "`--jsn`"),
+            ("audit --jsn", "`--jsn`"),
             ("deploy --jsn", "`--jsn`"),
+            ("mutants --all", "`mutants` does not take `--all`"),
             ("e2e", "e2e kubernetes"),
             ("torture", "torture tasks"),
             ("torture tasks --trials", "`--trials`"),

@@ -1,11 +1,14 @@
-//! The chores of the project: `cargo xtask test | bench AREA | torture tasks | deploy | e2e kubernetes |
-//! tidy | docs`.
+//! The chores of the project: `cargo xtask test | bench AREA | torture tasks | fuzz | deploy |
+//! e2e kubernetes | mutants | audit | tidy | docs`.
 
+mod audit;
 mod bench;
 mod command;
 mod deploy;
 mod docs;
 mod e2e;
+mod fuzz;
+mod mutants;
 mod needs;
 mod step;
 mod test;
@@ -44,6 +47,10 @@ fn run(command: &Command, root: &Path) -> anyhow::Result<()> {
         Command::Judge { folder } => torture::judge(folder),
         Command::Deploy(wanted) => deploy::run(root, wanted),
         Command::EndToEnd(wanted) => e2e::run(root, wanted),
+        Command::Fuzz(wanted) => fuzz::run(root, wanted),
+        Command::Audit => audit::run(root),
+        Command::Pin { checkout } => audit::pin(root, checkout),
+        Command::Mutants { file } => mutants::run(file.as_deref()),
         Command::Tidy => tidy::run(root),
         Command::Docs => docs::run(),
         Command::Help => {

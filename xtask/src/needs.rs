@@ -76,6 +76,12 @@ const NEEDS: &[Need] = &[
         package: Some("prometheus"),
     },
     Need {
+        tool: "ip",
+        probe: &["ip", "-V"],
+        install: "apt-get install -y iproute2",
+        package: Some("iproute2"),
+    },
+    Need {
         tool: "unshare",
         probe: &["unshare", "--version"],
         install: "apt-get install -y util-linux",

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 pub(crate) struct Step {
     name: &'static str,
     /// What a person types for the program.
-    typed: &'static str,
+    typed: String,
     program: OsString,
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
@@ -41,8 +41,14 @@ impl Step {
         Self { arguments, ..Self::new(name, tool, tool.into(), "") }
     }
 
-    fn new(name: &'static str, typed: &'static str, program: OsString, arguments: &str) -> Self {
+    /// A step that runs a program that was built here.
+    pub(crate) fn program(name: &'static str, path: &str, arguments: Vec<String>) -> Self {
+        Self { arguments, ..Self::new(name, path, path.into(), "") }
+    }
+
+    fn new(name: &'static str, typed: &str, program: OsString, arguments: &str) -> Self {
         let arguments = arguments.split_whitespace().map(str::to_owned).collect();
+        let typed = typed.to_owned();
         Self { name, typed, program, arguments, environment: Vec::new(), path: None }
     }
 
@@ -74,7 +80,7 @@ impl Step {
         for (name, value) in &self.environment {
             line += &format!("{name}='{value}' ");
         }
-        line += self.typed;
+        line += &self.typed;
         for argument in &self.arguments {
             let quote = if argument.contains([' ', '{', '"']) { "'" } else { "" };
             line += &format!(" {quote}{argument}{quote}");

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{anyhow, bail};
 
 use crate::step::{Step, timed};
-use crate::{bench, deploy, docs, needs, tidy};
+use crate::{audit, bench, deploy, docs, fuzz, needs, tidy};
 
 /// One thing that must hold.
 enum Check {
@@ -14,6 +14,8 @@ enum Check {
     Succeeds(Step),
     /// A test run in which at least one test must pass: a filter that finds none succeeds too.
     RunsTests(Step),
+    /// The advisories that are pinned here.
+    Audit,
     /// The rules of the house.
     Tidy,
 }
@@ -22,6 +24,7 @@ impl Check {
     fn name(&self) -> &'static str {
         match self {
             Self::Succeeds(step) | Self::RunsTests(step) => step.name(),
+            Self::Audit => "audit",
             Self::Tidy => "tidy",
         }
     }
@@ -29,6 +32,7 @@ impl Check {
     fn command(&self) -> String {
         match self {
             Self::Succeeds(step) | Self::RunsTests(step) => step.line(),
+            Self::Audit => "cargo xtask audit".to_owned(),
             Self::Tidy => "cargo xtask tidy".to_owned(),
         }
     }
@@ -43,6 +47,10 @@ impl Check {
                 }
                 Ok(())
             }
+            Self::Audit => timed("audit", || {
+                println!("{}", audit::offline(root)?);
+                Ok(())
+            }),
             Self::Tidy => timed("tidy", || tidy::run(root)),
         }
     }
@@ -81,6 +89,8 @@ fn checks(root: &Path, full: bool) -> anyhow::Result<Vec<Check>> {
     let loom = "test -p sundown --lib --release --locked --target-dir target/loom loom";
     let mut checks = vec![Check::Succeeds(Step::cargo("fmt", "fmt --all --check"))];
     checks.extend(bench::lock_checks(root)?.into_iter().map(Check::Succeeds));
+    checks.push(Check::Succeeds(fuzz::lock_check()));
+    checks.push(Check::Audit);
     checks.extend([
         Check::Succeeds(Step::cargo(
             "clippy",
@@ -153,7 +163,7 @@ mod tests {
     fn every_step_that_resolves_dependencies_obeys_the_lock_file() {
         for check in checks(Path::new("/here"), true).unwrap() {
             let command = check.command();
-            let resolves = !matches!(check.name(), "fmt" | "tidy");
+            let resolves = !matches!(check.name(), "fmt" | "audit" | "tidy");
             assert_eq!(command.contains("--locked"), resolves, "{command}");
         }
     }

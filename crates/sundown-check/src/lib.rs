@@ -36,6 +36,9 @@ mod check;
 mod container;
 mod document;
 mod finding;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod known;
 mod life;
 mod node;

@@ -95,11 +95,20 @@ fn indented(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     clean(text).lines().try_for_each(|line| writeln!(f, "  {line}"))
 }
 
+/// `{report:80}` draws its timelines 80 columns wide at most.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for pod in &self.pods {
             writeln!(f, "{}", clean(pod.object()))?;
-            indented(f, &pod.timeline().to_string())?;
+            let timeline = pod.timeline();
+            let timeline = match f.width() {
+                Some(columns) => {
+                    let columns = columns.saturating_sub(2);
+                    format!("{timeline:columns$}")
+                }
+                None => timeline.to_string(),
+            };
+            indented(f, &timeline)?;
             match pod.sum() {
                 Some(sum) => indented(f, &sum.to_string())?,
                 None => indented(f, "no sum: nobody knows how long it takes to stop")?,

@@ -1,6 +1,8 @@
 //! The kind `http`: asks a server for something, if its address is one of those that the
 //! configuration allows.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod redirect;
 mod target;
 
@@ -70,25 +72,25 @@ struct Output {
 }
 
 impl Calls {
-    /// The kind.
+    /// The kind. Its routes are the servers that are allowed.
     pub(crate) fn kind(self) -> Kind {
-        let checks = self.clone();
+        let here = self.clone();
+        let origins: Vec<String> = self.allowed.iter().map(Target::origin).collect();
         // One that calls its server for long is cut by the client's own clock.
         Kind::blocking("http", move |input: Input, context| self.call(&input, &context))
-            .checking(move |input: &Input| checks.check(input))
-    }
-
-    fn check(&self, input: &Input) -> Result<(), String> {
-        method(&input.method)?;
-        headers(&input.headers)?;
-        self.allows(&input.url).map(drop)
+            .checking(check)
+            .running_here(move |input: &Input| here.allows(&input.url).map(drop))
+            // Replicas may allow different servers. That the URL can be read was checked before.
+            .routed(origins, |input: &Input| {
+                Target::of(&input.url).map(|target| target.origin()).unwrap_or_default()
+            })
     }
 
     fn call(&self, input: &Input, context: &TaskContext) -> Result<Output, TaskError> {
         let method = method(&input.method).map_err(TaskError::permanent)?;
         let mut headers = headers(&input.headers).map_err(TaskError::permanent)?;
         // Whoever gets it twice can tell.
-        let key = HeaderValue::try_from(format!("sundown-task-{}", context.task()))?;
+        let key = HeaderValue::try_from(context.unique_name())?;
         let deadline = Instant::now() + self.timeout;
         let first = self.allows(&input.url).map_err(TaskError::permanent)?;
         let mut url = input.url.clone();
@@ -125,6 +127,7 @@ impl Calls {
         if self.allowed.iter().any(|allowed| allowed.holds(&place)) {
             return Ok(place);
         }
+        let url = target::printable(url);
         Err(format!("`{url}` is not allowed (the configuration's `http.allow` says what is)"))
     }
 
@@ -163,6 +166,13 @@ fn agent(timeout: Duration) -> Agent {
         .user_agent(concat!("sundown/", env!("CARGO_PKG_VERSION")))
         .build()
         .into()
+}
+
+/// What no process accepts, whatever it allows.
+fn check(input: &Input) -> Result<(), String> {
+    method(&input.method)?;
+    headers(&input.headers)?;
+    Target::of(&input.url).map(drop)
 }
 
 fn method(name: &str) -> Result<&'static Method, String> {

@@ -9,10 +9,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use sundown::timeline::terminal_columns;
 use sundown::{BoxError, Exit};
 use sundown_check::{Check, PodLife, Report};
 
 pub(crate) use self::ask::{Ask, HELP};
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::service::budget as stop_budget;
 
 /// What is read of a file: one byte more than the checker takes, so that it sees that it is too much.
 const LIMIT: u64 = (64 << 20) + 1;
@@ -50,7 +53,11 @@ pub(crate) fn run(ask: &Ask) -> Result<Exit, BoxError> {
     if ask.json {
         crate::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
-        crate::print(&format!("{report}\n"))?;
+        let text = match terminal_columns(&io::stdout()) {
+            Some(columns) => format!("{report:columns$}\n"),
+            None => format!("{report}\n"),
+        };
+        crate::print(&text)?;
     }
     named(ask, &report)?;
     if let Some(folder) = &ask.svg {

@@ -2,6 +2,8 @@
 //! arguments and an input, as data; there is no shell.
 
 mod begin;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod orphans;
 mod output;
 mod process;
@@ -60,6 +62,33 @@ pub(crate) struct Command {
     pub(crate) tells_lines: bool,
 }
 
+impl Command {
+    /// Why its program cannot be started on this machine as it is now, if it cannot.
+    pub(crate) fn why_it_cannot_start(&self) -> Option<String> {
+        match std::fs::metadata(&self.program) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Some("does not exist".to_owned())
+            }
+            Err(error) => Some(format!("cannot be looked at: {error}")),
+            Ok(found) if !found.is_file() => Some("is not a file".to_owned()),
+            Ok(_) if !is_executable(&self.program) => {
+                Some("is not executable for this user (chmod +x)".to_owned())
+            }
+            Ok(_) => None,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_executable(program: &std::path::Path) -> bool {
+    rustix::fs::access(program, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &std::path::Path) -> bool {
+    true
+}
+
 /// All programs that tasks may run.
 pub(crate) struct Commands {
     pub(crate) by_name: BTreeMap<String, Command>,
@@ -89,10 +118,14 @@ pub(crate) struct Output {
 }
 
 impl Commands {
-    /// The kind.
+    /// The kind. Its routes are the names of the commands: replicas may have different ones.
     pub(crate) fn kind(self) -> Kind {
         let by_name = self.by_name.clone();
-        Kind::new(self).checking(move |input: &Input| find(&by_name, input).map(drop))
+        let names: Vec<String> = by_name.keys().cloned().collect();
+        Kind::new(self)
+            .checking(check)
+            .routed(names, |input: &Input| input.command.clone())
+            .running_here(move |input: &Input| find(&by_name, input).map(drop))
     }
 }
 
@@ -102,7 +135,8 @@ impl Task for Commands {
     type Output = Output;
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output, TaskError> {
-        let command = find(&self.by_name, &input).map_err(TaskError::permanent)?;
+        // It was looked at just before: this is the command of this process.
+        let command = find(&self.by_name, &input)?;
         match process::run(self, command, &input, &context).await? {
             Finished::Stopped => Err(TaskError::unfinished()),
             Finished::By { code: 0, kept } => Ok(Output {
@@ -119,7 +153,19 @@ impl Task for Commands {
     }
 }
 
-/// The command, if it can run with this.
+/// What no process accepts, whatever its commands are.
+fn check(input: &Input) -> Result<(), String> {
+    let bytes: usize = input.args.iter().map(String::len).sum();
+    if input.args.len() > ARGUMENTS || bytes > ARGUMENT_BYTES {
+        return Err(format!("at most {ARGUMENTS} arguments with {ARGUMENT_BYTES} bytes"));
+    }
+    if input.args.iter().any(|argument| argument.contains('\0')) {
+        return Err("an argument cannot hold a zero byte".to_owned());
+    }
+    Ok(())
+}
+
+/// The command, if this process can run it with this.
 fn find<'a>(by_name: &'a BTreeMap<String, Command>, input: &Input) -> Result<&'a Command, String> {
     let command = by_name.get(&input.command).ok_or_else(|| {
         let known: Vec<&str> = by_name.keys().map(String::as_str).collect();
@@ -128,13 +174,6 @@ fn find<'a>(by_name: &'a BTreeMap<String, Command>, input: &Input) -> Result<&'a
     })?;
     if !command.takes_arguments && !input.args.is_empty() {
         return Err(format!("the command `{}` takes no arguments", input.command));
-    }
-    let bytes: usize = input.args.iter().map(String::len).sum();
-    if input.args.len() > ARGUMENTS || bytes > ARGUMENT_BYTES {
-        return Err(format!("at most {ARGUMENTS} arguments with {ARGUMENT_BYTES} bytes"));
-    }
-    if input.args.iter().any(|argument| argument.contains('\0')) {
-        return Err("an argument cannot hold a zero byte".to_owned());
     }
     Ok(command)
 }

@@ -27,7 +27,7 @@ pub(crate) use self::origin::Origin;
 pub(crate) use self::pod::{MEND as POD_MEND, TooShort};
 pub(crate) use self::reference::{effective, flags_help};
 pub(crate) use self::store::Place;
-pub(crate) use self::value::{Auto, Count, Format, Level, Off, Secret, Size, Time, Value};
+pub(crate) use self::value::{Auto, Count, Format, Level, Names, Off, Secret, Size, Time, Value};
 
 use self::define::configuration;
 use crate::call::Target;
@@ -78,6 +78,16 @@ configuration! {
         token_file: Off<PathBuf> = Off(None);
         /// Serves everybody who can reach the listener, without a token.
         open: bool = false;
+        /// Names by which clients may call a listener on loopback, besides `localhost` and loopback
+        /// addresses; requests for others are refused, as are writes that pages of other sites make. It
+        /// holds for the admin listener, too.
+        hosts: Names = Names(Vec::new());
+        /// Speaks HTTP/2 without TLS (h2c) as well, to clients that begin with it. The admin listener never
+        /// does.
+        http2: bool = false;
+        /// The most connections that may be open at once; others wait. It is less where the system allows
+        /// the process too few open files: some are kept for the admin listener and the store.
+        max_connections: Count = Count(4096);
         /// The most bytes a request's body may have.
         body_limit: Size = Size::mebibytes(1);
         /// How long a client may take to send the head of its request. It holds for the admin listener,
@@ -86,14 +96,15 @@ configuration! {
         /// How long a client may send nothing in the middle of a request, or take nothing of an answer;
         /// shorter while draining. It holds for the admin listener, too.
         stall_timeout: Time = Time::seconds(30);
-        /// Serves `/try`: slow answers, long ones, uploads, streams and sockets, with which to see
-        /// whether everything in front of the service survives a rolling update.
-        tryout: bool = false;
+        /// Serves what the documentation tries out: tasks of the kind `count`, and `/try` with slow
+        /// answers, long ones, uploads, streams and sockets. By itself only where there are no
+        /// commands and no `http.allow`, and where only this machine can reach the listener.
+        demo: Auto<bool> = Auto(None), flag "demo";
     }
     /// The admin listener: probes, metrics, and the state of the stop. It closes last.
     admin: Admin {
         /// Where it listens. Probes and metrics need no token.
-        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9090));
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8090));
         /// Opens `POST /shutdown` to who sends it as `Authorization: Bearer TOKEN`.
         token: Off<Secret> = Off(None);
         /// A file that holds the token.
@@ -104,7 +115,7 @@ configuration! {
     /// Durable tasks.
     tasks: Tasks {
         /// Where they are kept: a file of SQLite, or a PostgreSQL server that many replicas share. By
-        /// itself a file where this user's services keep their state.
+        /// itself a file where this user's services keep their state; `sundown plan` says which.
         store: Auto<Place> = Auto(None), flag "store";
         /// A connection to the PostgreSQL server past a pooler, over which it tells of news. By
         /// itself the same as the store's.

@@ -7,9 +7,13 @@ mod client;
 mod command;
 mod config;
 mod demo;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod live;
 mod logging;
 mod plan;
+mod private;
 mod screen;
 mod serve;
 
@@ -58,11 +62,16 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<Exit, BoxError> {
         }
         Command::Tasks(arguments) => client::run(arguments),
         Command::Serve(given) => {
+            private::keep().map_err(|error| {
+                format!("cannot hide the environment of the service from its commands: {error}")
+            })?;
             let loaded = loaded(&given)?;
             logging::start(Verbosity::Service(&loaded.config.log))?;
+            // Before there are threads: it takes them out of the environment.
+            let listeners = serve::Given::take()?;
             // Before there is a runtime: a signal that comes while the service starts counts.
             let coordinator = serve::listen(&loaded)?;
-            runtime()?.block_on(serve::run(coordinator, &loaded))
+            runtime()?.block_on(serve::run(coordinator, &loaded, listeners))
         }
     }
 }

@@ -15,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::faults::NoClientFaults;
 use crate::config::{Format, Log};
-use crate::screen::{SCREEN, is_lively};
+use crate::screen::{SCREEN, has_colours};
 
 /// Who reads it.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ pub(crate) fn is_for_people(log: &Log) -> bool {
 /// Begins to write what is logged.
 pub(crate) fn start(verbosity: Verbosity<'_>) -> io::Result<()> {
     SCREEN.start()?;
-    let lines = layer().with_writer(&SCREEN).with_ansi(is_lively()).with_target(false);
+    let lines = layer().with_writer(&SCREEN).with_ansi(has_colours()).with_target(false);
     match verbosity {
         Verbosity::Demonstration => {
             registry().with(lines.without_time().with_filter(LevelFilter::INFO)).init();

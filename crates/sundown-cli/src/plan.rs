@@ -1,14 +1,15 @@
 //! `sundown plan`: the plan of the stop, before there is anything to stop.
 
 use std::fs;
+use std::io::stdout;
 use std::sync::Arc;
 
-use sundown::timeline::seconds;
+use sundown::timeline::{seconds, terminal_columns};
 use sundown::{BoxError, Coordinator, Exit, Phase, Priority, Waiter};
 use sundown_tasks::TaskService;
 
 use crate::args::PlanForm;
-use crate::config::Loaded;
+use crate::config::{Loaded, Value as _};
 use crate::serve;
 
 /// Prints the plan that a service with this configuration would run.
@@ -18,7 +19,11 @@ pub(crate) fn show(loaded: &Loaded, form: &PlanForm) -> Result<Exit, BoxError> {
         fs::write(path, preview.timeline().to_svg())
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
+    let missing: Vec<String> = loaded.missing_programs().collect();
     if form.json {
+        for what in missing {
+            eprintln!("warning: {what}");
+        }
         return crate::print(&format!("{}\n", serde_json::to_string_pretty(&preview)?));
     }
     let pod = &loaded.config.pod;
@@ -29,7 +34,13 @@ pub(crate) fn show(loaded: &Loaded, form: &PlanForm) -> Result<Exit, BoxError> {
         },
         |sum| sum.to_string(),
     );
-    crate::print(&format!("{preview}\n\nKubernetes: {kubernetes}\n"))
+    let preview = match terminal_columns(&stdout()) {
+        Some(columns) => format!("{preview:columns$}"),
+        None => preview.to_string(),
+    };
+    let store = loaded.store().map_or_else(|error| error, |store| store.show());
+    let warnings: String = missing.iter().map(|what| format!("Warning: {what}\n")).collect();
+    crate::print(&format!("{preview}\n\nKubernetes: {kubernetes}\nStore: {store}\n{warnings}"))
 }
 
 /// A coordinator with everybody who takes part in the shutdown of the service, each under the name

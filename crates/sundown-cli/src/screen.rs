@@ -198,11 +198,15 @@ impl io::Write for Line {
     }
 }
 
-/// Whether the standard error is a terminal that takes colours and a view that moves.
-pub(crate) fn is_lively() -> bool {
-    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+/// Whether the standard error is a terminal on which lines can be replaced.
+pub(crate) fn can_redraw() -> bool {
     let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-    stderr().is_terminal() && !is_dumb && !is_set("NO_COLOR")
+    stderr().is_terminal() && !is_dumb
+}
+
+/// Whether it is to have colours. `NO_COLOR` is about those and nothing else.
+pub(crate) fn has_colours() -> bool {
+    can_redraw() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Up to the first of these lines, and away with all that follows.
@@ -211,22 +215,33 @@ fn erased(lines: &[String]) -> String {
 }
 
 fn shown(lines: &[String]) -> String {
-    let width = width();
+    let width = size().columns;
     let fits =
         |line: &String| line.chars().take(width.saturating_sub(1)).collect::<String>() + "\n";
     lines.iter().map(fits).collect()
 }
 
-/// How wide the terminal is. A line must not wrap, or it would be two.
+/// How large the terminal is. A line must not wrap, or it would be two, and the view must not scroll.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+}
+
+const USUAL: Size = Size { columns: 80, rows: 24 };
+
 #[cfg(unix)]
-fn width() -> usize {
-    let size = rustix::termios::tcgetwinsize(stderr());
-    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
+pub(crate) fn size() -> Size {
+    let known = |length: u16, usual| if length == 0 { usual } else { usize::from(length) };
+    rustix::termios::tcgetwinsize(stderr()).map_or(USUAL, |size| Size {
+        columns: known(size.ws_col, USUAL.columns),
+        rows: known(size.ws_row, USUAL.rows),
+    })
 }
 
 #[cfg(not(unix))]
-fn width() -> usize {
-    80
+pub(crate) fn size() -> Size {
+    USUAL
 }
 
 #[cfg(test)]

@@ -3,16 +3,18 @@
 mod admin;
 mod bearer;
 mod count;
+mod demo;
+mod listeners;
+mod metrics;
 mod problem;
 mod public;
+mod site;
 mod store;
 mod tasks;
-mod tryout;
 mod worker;
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, stdout};
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use sundown::{BoxError, BuildError, Builder, Coordinator, Exit, Phase, Report};
@@ -20,10 +22,11 @@ use sundown_metrics::MetricsService;
 use sundown_tempfiles::TempFiles;
 use tracing::{info, warn};
 
+pub(crate) use self::listeners::Given;
 use crate::config::{Config, Loaded, Origin, POD_MEND};
-use crate::live::Live;
+use crate::live::{Form, Live};
 use crate::logging;
-use crate::screen::{SCREEN, is_lively};
+use crate::screen::{SCREEN, can_redraw};
 
 /// The names under which the layers take part in the shutdown.
 pub(crate) const WEB: &str = "web";
@@ -32,6 +35,9 @@ pub(crate) const METRICS: &str = MetricsService::NAME;
 pub(crate) const LAST_METRICS: &str = MetricsService::LAST;
 pub(crate) const TEMP_FILES: &str = "temp files";
 pub(crate) const TASKS: &str = "tasks";
+
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::tasks::fuzzing;
 
 /// The coordinator, which from now on hears every signal. It comes before everything that could
 /// fail or take its time.
@@ -61,8 +67,15 @@ pub(crate) fn listen(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
 
 /// Serves until it is told to stop, and stops. Whoever asks whether it is alive is answered before there is
 /// a store, and clients are let in after.
-pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Result<Exit, BoxError> {
+pub(crate) async fn run(
+    coordinator: Arc<Coordinator>,
+    loaded: &Loaded,
+    mut listeners: Given,
+) -> Result<Exit, BoxError> {
     let config = &loaded.config;
+    for what in loaded.missing_programs() {
+        warn!(%what, "tasks that run this command will fail");
+    }
     if let Some(sum) = config.pod.sum(config.shutdown.timeout.0).filter(|sum| !sum.fits()) {
         warn!(%sum, mend = POD_MEND, "the pod's grace period is too short");
     }
@@ -82,16 +95,19 @@ pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Resul
         },
     )?;
     let ready = admin::Ready::default();
-    let admin = admin::serve(coordinator.clone(), config, &metrics, &ready)?;
+    let listener = listeners.admin(config.admin.listen)?;
+    let admin = admin::serve(coordinator.clone(), config, &metrics, &ready, listener)?;
     info!(admin = %admin.local_addr(), "alive; ready when the task store is");
     let Some(tasks) = worker::start(coordinator.clone(), loaded, &files).await? else {
         return Ok(end(&coordinator, None).await);
     };
     let here = tasks.clone();
     metrics.count_active_tasks(move || here.active());
-    let web = public::serve(coordinator.clone(), config, &files, &tasks)?;
+    let listener = listeners.web(config.web.listen)?;
+    let web = public::serve(coordinator.clone(), loaded, &files, &tasks, listener)?;
     coordinator.check()?;
     ready.get_or_init(|| tasks);
+    coordinator.ready();
     let live = watch(&coordinator, config)?;
 
     info!(
@@ -102,7 +118,11 @@ pub(crate) async fn run(coordinator: Arc<Coordinator>, loaded: &Loaded) -> Resul
         commit = env!("BUILD_COMMIT"),
         "serving"
     );
-    Ok(end(&coordinator, live).await)
+    if loaded.has_demo() {
+        let page = format!("http://{}/try", web.local_addr());
+        info!(%page, kind = "count", "the demonstration is on (`web.demo = false` turns it off)");
+    }
+    Ok(end(&coordinator, Some(live)).await)
 }
 
 /// Waits until it is told to stop, stops, and says how that went.
@@ -155,10 +175,10 @@ fn temp_files(config: &Config) -> sundown_tempfiles::Settings {
     }
 }
 
-/// On a terminal somebody watches.
-fn watch(coordinator: &Arc<Coordinator>, config: &Config) -> std::io::Result<Option<Live>> {
-    let is_watched = is_lively() && logging::is_for_people(&config.log);
-    is_watched.then(|| Live::start(coordinator.clone())).transpose()
+/// Tells how a stop goes: a view on a terminal, log lines elsewhere.
+fn watch(coordinator: &Arc<Coordinator>, config: &Config) -> std::io::Result<Live> {
+    let has_view = can_redraw() && logging::is_for_people(&config.log);
+    Live::start(coordinator.clone(), if has_view { Form::View } else { Form::Lines })
 }
 
 /// The last word, to the standard output: a timeline for a person, a line of JSON for a program.
@@ -169,12 +189,4 @@ fn tell(report: &Report) {
         // Nobody reads it: no reason to fail.
         let _ = crate::print(&format!("{}\n", report.to_line()));
     }
-}
-
-/// Takes hold of an address, and says how to get another one.
-fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, BoxError> {
-    let failed = |error| {
-        format!("cannot listen on {address}: {error} (set `{key}`, or stop whatever has it)").into()
-    };
-    TcpListener::bind(address).map_err(failed)
 }

@@ -2,9 +2,11 @@
 
 use actix_web::body::None as NoBody;
 use actix_web::http::Method;
-use actix_web::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE,
+};
 use actix_web::web::{Bytes, Data, Payload, ServiceConfig, get, head, post, resource, to};
-use actix_web::{FromRequest as _, HttpRequest, HttpResponse, Resource};
+use actix_web::{FromRequest as _, HttpMessage as _, HttpRequest, HttpResponse, Resource};
 use serde::Deserialize;
 use serde_json::json;
 use sundown::Cause;
@@ -66,7 +68,9 @@ async fn status(health: Data<Health>, request: HttpRequest) -> HttpResponse {
     if request.method() == Method::HEAD {
         return answer.body(NoBody::new());
     }
-    let draining = request.conn_data::<CancellationToken>().cloned();
+    let known = request.conn_data::<CancellationToken>().cloned();
+    // With HTTP/2 it is with the request.
+    let draining = known.or_else(|| request.extensions().get().cloned());
     answer.streaming(Live::new(health.coordinator.clone(), draining))
 }
 
@@ -89,9 +93,14 @@ async fn request(
     body: Payload,
 ) -> actix_web::Result<HttpResponse> {
     if !health.admits(request.headers()) {
+        let error = if request.headers().contains_key(AUTHORIZATION) {
+            "the token in the header `Authorization` is not the service's"
+        } else {
+            "this needs the header `Authorization: Bearer TOKEN`"
+        };
         return Ok(HttpResponse::Unauthorized()
             .insert_header((WWW_AUTHENTICATE, "Bearer"))
-            .json(json!({ "error": "this needs the header `Authorization: Bearer TOKEN`" })));
+            .json(json!({ "error": error })));
     }
     let body = Bytes::from_request(&request, &mut body.into_inner()).await?;
     let reason = if body.is_empty() {

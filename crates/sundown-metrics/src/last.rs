@@ -1,7 +1,7 @@
 //! The last word: a hook that comes after all others, and a file that holds the last values.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -35,7 +35,7 @@ where
 /// Writes beside the file and renames: a reader sees the old text or the new one.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let beside = beside(path);
-    let replaced = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    let replaced = write_new(&beside, text).and_then(|()| fs::rename(&beside, path));
     if replaced.is_err() {
         let _ = fs::remove_file(&beside);
     }
@@ -48,11 +48,42 @@ pub(crate) fn could_replace(path: &Path) -> io::Result<()> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     let beside = beside(path);
-    fs::write(&beside, "").and_then(|()| fs::remove_file(&beside))
+    write_new(&beside, "").and_then(|()| fs::remove_file(&beside))
+}
+
+/// Writes a file that was not there: a link that somebody planted under its name is not followed.
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
 fn beside(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.tmp", std::process::id()));
     beside.into()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_planted_link_is_replaced_and_its_target_kept() {
+        let directory = std::env::temp_dir().join(format!("sundown-last-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a scratch directory");
+        let (victim, path) = (directory.join("victim"), directory.join("last.prom"));
+        fs::write(&victim, "of value").expect("it is writable");
+        symlink(&victim, beside(&path)).expect("a link");
+        could_replace(&path).expect("it can");
+        symlink(&victim, beside(&path)).expect("a link");
+        replace(&path, "up 1\n").expect("it can");
+        assert_eq!(fs::read_to_string(&victim).expect("it is there"), "of value");
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), "up 1\n");
+        fs::remove_dir_all(directory).expect("it is ours");
+    }
 }

@@ -57,7 +57,7 @@ async fn work(store: &SqliteStore, lease: Duration, each: Duration) -> Result<()
         for rescued in store.rescue(100).await? {
             println!("rescued {}, attempt {}", rescued.fence.task, rescued.fence.attempt);
         }
-        let kinds = vec![Wanted { kind: "greet".to_owned(), count: 1 }];
+        let kinds = vec![Wanted { kind: "greet".to_owned(), routes: [].into(), count: 1 }];
         let claims = store.claim(kinds, 1, lease).await?;
         for claim in &claims {
             run(store, claim, each).await?;
@@ -81,6 +81,7 @@ async fn run(store: &SqliteStore, claim: &Claim, each: Duration) -> Result<(), S
 fn task(number: u64) -> NewTask {
     NewTask {
         kind: "greet".to_owned(),
+        route: String::new(),
         input: RawValue::from_string(number.to_string()).expect("a number is JSON"),
         key: Some(format!("greeting {number}")),
         priority: 0,

@@ -198,6 +198,16 @@ impl Attempts {
         given
     }
 
+    /// What kind it is.
+    pub(crate) fn kind_of(&self, fence: Fence) -> Option<String> {
+        self.held().get(fence).map(|held| held.kind.clone())
+    }
+
+    /// How many attempts have run and do not any more, since the start.
+    pub(crate) fn ran(&self) -> u64 {
+        self.held().ran
+    }
+
     /// All that are held.
     pub(crate) fn fences(&self) -> Vec<Fence> {
         self.held().attempts.values().map(|held| held.fence).collect()

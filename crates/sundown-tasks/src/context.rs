@@ -94,6 +94,12 @@ impl TaskContext {
         self.0.fence.task
     }
 
+    /// A name that no task of another store has, and that stays the same over all attempts: for
+    /// servers that take an idempotency key.
+    pub fn unique_name(&self) -> String {
+        format!("sundown-{}-{}", self.0.store.identity(), self.task())
+    }
+
     /// Which attempt this is: 1 is the first. Interrupted ones count here, and nowhere else.
     pub fn attempt(&self) -> u32 {
         self.0.fence.attempt

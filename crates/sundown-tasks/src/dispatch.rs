@@ -20,8 +20,8 @@ use crate::{Claim, endings};
 
 /// The most that may be claimed ahead.
 const AHEAD: usize = 2048;
-/// What is claimed ahead must be begun within about so long: a task that waits here could be
-/// running elsewhere.
+/// As many are claimed ahead as there were places for within so long: a task that waits here could
+/// be running elsewhere.
 const HORIZON: Duration = Duration::from_millis(20);
 /// How many are claimed at once at the most.
 const BATCH: usize = 1024;
@@ -31,8 +31,8 @@ const UNWRITTEN: usize = 4 * endings::BATCH;
 /// The pause before the store is asked again after it could not answer.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Claimed, and not begun.
-type Waiting = VecDeque<(Claim, Leash)>;
+/// Claimed, and not begun; since when.
+type Waiting = VecDeque<(Claim, Leash, Instant)>;
 
 /// What was claimed is begun as soon as there is a place, also while the store is asked for more.
 pub(crate) async fn dispatch(service: Arc<Service>) {
@@ -43,8 +43,10 @@ pub(crate) async fn dispatch(service: Arc<Service>) {
     let shutdown = service.shutdown.clone();
     // Made before it is looked, so that nothing that happens meanwhile is missed.
     let mut freed = pin!(service.attempts.changed());
+    let mut look = pin!(sleep(service.settings.ahead));
     while !shutdown.is_shutting_down() {
-        pace.count(begin(service, &mut waiting));
+        begin(service, &mut waiting);
+        pace.count(service.attempts.ran());
         if matches!(talk, Talk::Over) {
             talk = Talk::begin(service, &waiting, pace.ahead());
         }
@@ -56,6 +58,14 @@ pub(crate) async fn dispatch(service: Arc<Service>) {
             () = freed.as_mut() => {
                 freed.set(service.attempts.changed());
                 talk.place_is_free();
+            }
+            () = look.as_mut(), if !waiting.is_empty() => {
+                look.set(sleep(service.settings.ahead / 4));
+                let stale = stale(&mut waiting, service.settings.ahead);
+                if !stale.is_empty() {
+                    pace.stop();
+                    give_back(service, stale);
+                }
             }
         }
     }
@@ -175,10 +185,10 @@ fn wanted(service: &Service, waiting: &Waiting, ahead: usize) -> (usize, Vec<Wan
     }
     let of = |kind: &Kind| {
         let limit = kind.concurrency.unwrap_or(usize::MAX);
-        let begun = waiting.iter().filter(|(claim, _)| claim.kind == kind.name).count();
+        let begun = waiting.iter().filter(|(claim, ..)| claim.kind == kind.name).count();
         let taken = service.attempts.running_of(&kind.name) + begun;
         let count = limit.saturating_sub(taken).min(room);
-        (count > 0).then(|| Wanted { kind: kind.name.clone(), count })
+        (count > 0).then(|| Wanted { kind: kind.name.clone(), routes: kind.routes.clone(), count })
     };
     (room, service.kinds.iter().filter_map(of).collect())
 }
@@ -188,16 +198,24 @@ fn take(service: &Service, waiting: &mut Waiting, claimed: Claimed) {
     if claimed.claims.is_empty() {
         return;
     }
+    let since = Instant::now();
     for claim in claimed.claims {
         let leash = service.attempts.add(claim.fence, claim.kind.clone(), claimed.held_until);
-        waiting.push_back((claim, leash));
+        waiting.push_back((claim, leash, since));
     }
     service.attempts.is_changed();
 }
 
+/// Takes out those that have waited for so long.
+fn stale(waiting: &mut Waiting, limit: Duration) -> Waiting {
+    let (stale, left) = mem::take(waiting).into_iter().partition(|one| one.2.elapsed() >= limit);
+    *waiting = left;
+    stale
+}
+
 /// It never began, and may begin elsewhere.
 fn give_back(service: &Service, waiting: Waiting) {
-    for (claim, _) in waiting {
+    for (claim, ..) in waiting {
         service.attempts.end(claim.fence, Ending::Returned, |_| {});
     }
 }
@@ -208,16 +226,15 @@ fn room(free: usize, ahead: usize, waiting: usize, unwritten: usize) -> usize {
     free.saturating_add(ahead).saturating_sub(taken).min(BATCH)
 }
 
-/// Begins as many as there are places for, and answers how many that were.
-fn begin(service: &Arc<Service>, waiting: &mut Waiting) -> usize {
-    let mut begun = 0;
+/// Begins as many as there are places for.
+fn begin(service: &Arc<Service>, waiting: &mut Waiting) {
     let mut later = Waiting::new();
     while service.attempts.running() < service.settings.concurrency {
-        let Some((claim, leash)) = waiting.pop_front() else { break };
+        let Some((claim, leash, since)) = waiting.pop_front() else { break };
         let Some(kind) = service.kinds.get(&claim.kind).cloned() else { continue };
         let limit = kind.concurrency.unwrap_or(usize::MAX);
         if service.attempts.running_of(&kind.name) >= limit {
-            later.push_back((claim, leash));
+            later.push_back((claim, leash, since));
             continue;
         }
         if !service.attempts.runs(claim.fence) {
@@ -226,37 +243,42 @@ fn begin(service: &Arc<Service>, waiting: &mut Waiting) -> usize {
         let word = Word::new(service.clone(), claim.fence);
         #[expect(clippy::disallowed_methods, reason = "its owner is the list of attempts")]
         drop(tokio::spawn(attempt(word, kind, claim, leash)));
-        begun += 1;
     }
     // Those that had no place keep theirs in the line.
     later.append(waiting);
     *waiting = later;
-    begun
 }
 
-/// How fast attempts are begun, and so how many may be claimed ahead: none when each takes long.
+/// How fast places become free, and so how many tasks may be claimed ahead: none when each takes long.
+/// How fast tasks begin says nothing of that: many can begin at once and then keep their places.
 struct Pace {
     since: Instant,
-    begun: usize,
+    /// How many had left their places then.
+    ran: u64,
     per_second: f64,
 }
 
 impl Pace {
     fn new() -> Self {
-        Pace { since: Instant::now(), begun: 0, per_second: 0.0 }
+        Pace { since: Instant::now(), ran: 0, per_second: 0.0 }
     }
 
-    fn count(&mut self, begun: usize) {
-        self.begun += begun;
+    /// So many have left their places by now.
+    fn count(&mut self, ran: u64) {
         let elapsed = self.since.elapsed();
         if elapsed >= HORIZON {
-            let now = self.begun as f64 / elapsed.as_secs_f64();
+            let now = ran.saturating_sub(self.ran) as f64 / elapsed.as_secs_f64();
             // Quickly up, and at once down: what was claimed ahead in vain has to wait.
             self.per_second =
                 if now < self.per_second { now } else { (self.per_second + now) / 2.0 };
-            self.begun = 0;
+            self.ran = ran;
             self.since = Instant::now();
         }
+    }
+
+    /// No place became free for what was claimed.
+    fn stop(&mut self) {
+        self.per_second = 0.0;
     }
 
     fn ahead(&self) -> usize {
@@ -269,6 +291,21 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_burst_of_long_tasks_is_no_pace() {
+        let mut pace = Pace::new();
+        let horizon_ago = || Instant::now().checked_sub(HORIZON).unwrap();
+        pace.since = horizon_ago();
+        pace.count(0);
+        assert_eq!(pace.ahead(), 0, "eight have begun, and none has ended");
+        pace.since = horizon_ago();
+        pace.count(80);
+        assert!((20..=40).contains(&pace.ahead()), "{}", pace.ahead());
+        pace.since = horizon_ago();
+        pace.count(80);
+        assert_eq!(pace.ahead(), 0);
+    }
 
     #[test]
     fn what_is_not_written_takes_room_beyond_a_few_batches() {

@@ -12,6 +12,7 @@ use sundown::{
 use tokio::time::sleep;
 use tracing::error;
 
+use crate::failures::Ended;
 use crate::metrics;
 use crate::service::Service;
 use crate::store::{Ending, StoreError};
@@ -101,7 +102,11 @@ async fn hand_back(service: &Service, deadline: Deadline) -> Result<HandedBack, 
     let written = async {
         while !endings.is_empty() {
             match service.store.finish(endings.clone()).await {
-                Ok(_) => {
+                Ok(finished) => {
+                    for (ended, finish) in endings.iter().map(Ended::of).zip(finished) {
+                        let failure = ended.failure(finish, |of| service.attempts.kind_of(of));
+                        failure.into_iter().for_each(|it| service.keeper.failures().add(it));
+                    }
                     service.attempts.forget(&given);
                     break;
                 }
@@ -117,6 +122,7 @@ async fn hand_back(service: &Service, deadline: Deadline) -> Result<HandedBack, 
         }
         // Those whose code had ended before are being written down by the keeper.
         service.attempts.none_left().await;
+        service.keeper.failures().tell();
         Ok(())
     };
     let left = || {

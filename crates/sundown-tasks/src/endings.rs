@@ -157,7 +157,7 @@ fn size(ending: &Ending) -> usize {
     match ending {
         Ending::Succeeded(output) => output.get().len(),
         Ending::Failed { error, .. } | Ending::FailedForGood { error } => error.len(),
-        Ending::Interrupted { reason } => reason.len(),
+        Ending::Interrupted { reason } | Ending::Declined { reason, .. } => reason.len(),
         Ending::Returned | Ending::Stopped => 0,
     }
 }

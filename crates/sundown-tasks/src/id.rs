@@ -24,8 +24,9 @@ impl FromStr for TaskId {
     type Err = NoTaskId;
 
     fn from_str(text: &str) -> Result<Self, NoTaskId> {
-        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text.parse().ok().filter(|&number| is_digits && number > 0);
+        // One way to write each, so that what is compared as text is compared as a number.
+        let is_canonical = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|&number| is_canonical && number > 0);
         number.map(TaskId).ok_or_else(|| NoTaskId(text.chars().take(40).collect()))
     }
 }

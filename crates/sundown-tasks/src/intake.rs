@@ -72,7 +72,9 @@ impl Request {
         let Some(kind) = kinds.get(&self.kind) else {
             return Err(Refused::UnknownKind { kind: self.kind, known: kinds.names() });
         };
-        kind.accepts(&self.input)
+        let route = kind
+            .accepts(&self.input)
+            .and_then(|()| kind.route_of(&self.input))
             .map_err(|why| Refused::InvalidInput { kind: self.kind.clone(), why })?;
         let is_fit = |key: &String| {
             !key.is_empty() && key.len() <= KEY && !key.contains(|c: char| c.is_control())
@@ -83,6 +85,7 @@ impl Request {
         Ok(NewTask {
             max_attempts: self.max_attempts.unwrap_or(kind.max_attempts),
             max_interruptions: kind.max_interruptions,
+            route,
             kind: self.kind,
             input: self.input,
             key: self.key,

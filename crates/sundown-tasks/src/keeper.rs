@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use sundown::{Cause, ShutdownCoordinator};
+use sundown::{Cause, Shutdown, ShutdownCoordinator};
 use tokio::runtime;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -16,10 +16,12 @@ use tracing::{error, warn};
 
 use crate::attempt::Attempts;
 use crate::endings::Writer;
+use crate::failures::{self, Ended, Failure, Failures};
 use crate::health::{Deed, Health};
 use crate::run::message;
-use crate::store::{Finish, Lease};
-use crate::{Fence, Settings, Store, StoreError, metrics};
+use crate::serving::Serving;
+use crate::store::{Finish, Lease, Rescued};
+use crate::{Fence, Settings, State, Store, StoreError, metrics};
 
 /// How many tasks of the dead are taken back, and old ones forgotten, at once.
 const SWEEP: usize = 1000;
@@ -44,6 +46,7 @@ const ASIDE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     health: Arc<Health>,
+    failures: Arc<Failures>,
     _is_wanted: DropGuard,
 }
 
@@ -54,14 +57,19 @@ impl Keeper {
         coordinator: &Arc<dyn ShutdownCoordinator>,
         store: Arc<dyn Store>,
         attempts: Arc<Attempts>,
+        serving: Arc<Serving>,
         settings: &Settings,
     ) -> io::Result<Self> {
         let health = Arc::new(Health::new(coordinator.shutdown()));
+        let failures = Arc::<Failures>::default();
         let unwanted = CancellationToken::new();
         let keeping = Keeping {
             store,
             attempts,
+            serving,
+            shutdown: coordinator.shutdown(),
             health: health.clone(),
+            failures: failures.clone(),
             lease: settings.lease,
             retention: settings.retention,
             unwanted: unwanted.clone(),
@@ -79,11 +87,15 @@ impl Keeper {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         })?;
-        Ok(Keeper { health, _is_wanted: unwanted.drop_guard() })
+        Ok(Keeper { health, failures, _is_wanted: unwanted.drop_guard() })
     }
 
     pub(crate) fn health(&self) -> &Arc<Health> {
         &self.health
+    }
+
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.failures
     }
 }
 
@@ -91,6 +103,9 @@ struct Keeping {
     store: Arc<dyn Store>,
     attempts: Arc<Attempts>,
     health: Arc<Health>,
+    failures: Arc<Failures>,
+    serving: Arc<Serving>,
+    shutdown: Shutdown,
     lease: Duration,
     retention: Duration,
     unwanted: CancellationToken,
@@ -106,6 +121,8 @@ impl Keeping {
             () = self.rescue() => {}
             () = self.count() => {}
             () = self.purge() => {}
+            () = self.tell_failures() => {}
+            () = self.serving.keep(&self.store, &self.shutdown) => {}
         }
     }
 
@@ -141,7 +158,7 @@ impl Keeping {
                 }
                 continue;
             }
-            let ended: Vec<Fence> = batch.iter().map(|(fence, _)| *fence).collect();
+            let ended: Vec<Ended> = batch.iter().map(Ended::of).collect();
             let answer = self.store.finish(batch).await;
             // What it says of an end says nothing of the store.
             if !matches!(answer, Err(StoreError::Broken { .. })) {
@@ -150,7 +167,7 @@ impl Keeping {
             match answer {
                 Ok(finished) => {
                     pause = PAUSE;
-                    note(&ended, &finished);
+                    self.note(&ended, &finished);
                     self.attempts.written(writer, ended.len());
                 }
                 Err(why @ StoreError::Broken { .. }) => {
@@ -256,7 +273,25 @@ impl Keeping {
                 let (task, attempt) = (rescued.fence.task, rescued.fence.attempt);
                 warn!(%task, attempt, now = rescued.state.name(), "its process is gone; taken back");
                 metrics::rescued();
+                if matches!(rescued.state, State::Failed | State::Dead) {
+                    self.died(rescued).await;
+                }
             }
+        }
+    }
+
+    /// What it was is known to the store alone.
+    async fn died(&self, rescued: Rescued) {
+        let entry = self.store.get(rescued.fence.task).await.ok().flatten();
+        let (kind, error) = entry.map_or_else(Default::default, |entry| (entry.kind, entry.error));
+        let (fence, state) = (rescued.fence, rescued.state);
+        self.failures.add(Failure { fence, kind, state, error: error.unwrap_or_default() });
+    }
+
+    async fn tell_failures(&self) {
+        loop {
+            sleep(failures::PERIOD).await;
+            self.failures.tell();
         }
     }
 
@@ -283,16 +318,19 @@ impl Keeping {
             }
         }
     }
-}
 
-fn note(ended: &[Fence], finished: &[Finish]) {
-    for (fence, finish) in ended.iter().zip(finished) {
-        match finish {
-            Finish::Now(state) => metrics::finished(*state),
-            Finish::Superseded => {
-                warn!(task = %fence.task, attempt = fence.attempt, "superseded; its end is not kept");
-                metrics::superseded();
+    fn note(&self, ended: &[Ended], finished: &[Finish]) {
+        for (ended, &finish) in ended.iter().zip(finished) {
+            match finish {
+                Finish::Now(state) => metrics::finished(state),
+                Finish::Superseded => {
+                    let (task, attempt) = (ended.fence.task, ended.fence.attempt);
+                    warn!(%task, attempt, "superseded; its end is not kept");
+                    metrics::superseded();
+                }
             }
+            let failure = ended.failure(finish, |fence| self.attempts.kind_of(fence));
+            failure.into_iter().for_each(|failure| self.failures.add(failure));
         }
     }
 }

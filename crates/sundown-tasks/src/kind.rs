@@ -1,8 +1,9 @@
 //! A kind of task as the service runs it: its code behind one signature, its limits, its retries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
+use std::iter::once;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +14,12 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::task::spawn_blocking;
 
 use crate::task::Flaw;
-use crate::{Task, TaskContext, TaskError, depth};
+use crate::{Route, Task, TaskContext, TaskError, depth};
 
 type Running = Pin<Box<dyn Future<Output = Result<Box<RawValue>, TaskError>> + Send>>;
 type Code = Arc<dyn Fn(Box<RawValue>, TaskContext) -> Running + Send + Sync>;
 type Check = Arc<dyn Fn(&RawValue) -> Result<(), String> + Send + Sync>;
+type RouteOf = Arc<dyn Fn(&RawValue) -> Result<String, String> + Send + Sync>;
 
 /// Nothing is left alone for longer than a year.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
@@ -30,6 +32,10 @@ pub struct Kind {
     pub(crate) code: Code,
     pub(crate) form: Form,
     check: Check,
+    /// What this process cannot run, although another one may.
+    here: Vec<Check>,
+    route_of: Option<RouteOf>,
+    pub(crate) routes: Arc<[String]>,
     pub(crate) concurrency: Option<usize>,
     pub(crate) max_attempts: u32,
     pub(crate) max_interruptions: u32,
@@ -106,6 +112,9 @@ impl Kind {
             code,
             form,
             check,
+            here: Vec::new(),
+            route_of: None,
+            routes: Arc::default(),
             concurrency: None,
             max_attempts: 5,
             max_interruptions: 100,
@@ -148,8 +157,10 @@ impl Kind {
         self
     }
 
-    /// What else an input must be. One that is not is refused when it is handed in; and as the rules of
-    /// a later process may be others, a task with such an input fails for good when it is to run.
+    /// What else an input must be, in every process. One that is not is refused when it is handed in; and
+    /// as the rules of a later version may be others, a task with such an input fails for good when it is
+    /// to run. What depends on the configuration of a process belongs into
+    /// [`running_here`](Kind::running_here).
     pub fn checking<I: DeserializeOwned + 'static>(
         mut self,
         rule: impl Fn(&I) -> Result<(), String> + Send + Sync + 'static,
@@ -157,8 +168,7 @@ impl Kind {
         let (before, code) = (self.check, self.code);
         let check: Check = Arc::new(move |input| {
             before(input)?;
-            let input: I = serde_json::from_str(input.get()).map_err(|error| error.to_string())?;
-            rule(&input)
+            rule(&parse(input)?)
         });
         self.check = check.clone();
         self.code = Arc::new(move |input, context| match check(&input) {
@@ -170,9 +180,61 @@ impl Kind {
         self
     }
 
-    /// Whether it can begin with this input.
+    /// What this process can run, where others may be configured differently. Anything else is refused
+    /// when it is handed in here; a task that was taken in elsewhere, and claimed here, is declined: it
+    /// goes back for others to run, and neither a failure nor an interruption is counted.
+    pub fn running_here<I: DeserializeOwned + 'static>(
+        mut self,
+        rule: impl Fn(&I) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.here.push(Arc::new(move |input| rule(&parse(input)?)));
+        self
+    }
+
+    /// Divides the kind by what a process needs to run a task: a route is computed from the input, and
+    /// this process claims tasks of these routes only. The others wait for a process that has theirs.
+    ///
+    /// Tasks that were taken in before the kind had routes are claimed by every process, and declined where
+    /// their route is missing. A kind that no longer has routes claims only tasks without one.
+    pub fn routed<I: DeserializeOwned + 'static>(
+        mut self,
+        routes: impl IntoIterator<Item = String>,
+        route_of: impl Fn(&I) -> String + Send + Sync + 'static,
+    ) -> Self {
+        let routes: BTreeSet<String> = routes.into_iter().collect();
+        self.routes = routes.iter().cloned().collect();
+        let route_of: RouteOf = Arc::new(move |input| Ok(route_of(&parse(input)?)));
+        self.route_of = Some(route_of.clone());
+        let name = self.name.clone();
+        self.here.push(Arc::new(move |input| {
+            let route = route_of(input)?;
+            if routes.contains(&route) {
+                return Ok(());
+            }
+            let known: Vec<&str> = routes.iter().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Err(format!("there is no {name} `{route}` here (there are: {known})"))
+        }));
+        self
+    }
+
+    /// Whether it can begin with this input, here.
     pub(crate) fn accepts(&self, input: &RawValue) -> Result<(), String> {
-        (self.check)(input)
+        (self.check)(input)?;
+        self.here.iter().try_for_each(|check| check(input))
+    }
+
+    /// Why this process cannot run it, if another one may. What nobody can run fails by itself.
+    pub(crate) fn declines(&self, input: &RawValue) -> Option<String> {
+        if self.here.is_empty() || (self.check)(input).is_err() {
+            return None;
+        }
+        self.here.iter().find_map(|check| check(input).err())
+    }
+
+    /// The route of a task with this input; empty if the kind has none.
+    pub(crate) fn route_of(&self, input: &RawValue) -> Result<String, String> {
+        self.route_of.as_ref().map_or(Ok(String::new()), |route_of| route_of(input))
     }
 }
 
@@ -210,6 +272,16 @@ impl Kinds {
         self.0.get(name)
     }
 
+    /// What this process claims: the tasks of each kind without a route, and those of its routes.
+    pub(crate) fn routes(&self) -> Vec<Route> {
+        let of = |kind: &Kind| {
+            let names = once(String::new()).chain(kind.routes.iter().cloned());
+            let route = |name| Route { kind: kind.name.clone(), name };
+            names.map(route).collect::<Vec<_>>()
+        };
+        self.iter().filter(|kind| kind.concurrency != Some(0)).flat_map(of).collect()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Kind> {
         self.0.values()
     }
@@ -222,7 +294,11 @@ impl Kinds {
 }
 
 fn check<I: DeserializeOwned>(input: &RawValue) -> Result<(), String> {
-    serde_json::from_str::<I>(input.get()).map(drop).map_err(|error| error.to_string())
+    parse::<I>(input).map(drop)
+}
+
+fn parse<I: DeserializeOwned>(input: &RawValue) -> Result<I, String> {
+    serde_json::from_str(input.get()).map_err(|error| error.to_string())
 }
 
 /// An input that was accepted by an older version of the code may not be readable any more.
@@ -252,6 +328,36 @@ mod tests {
         assert_eq!([1, 2, 7].map(|n| seconds(n, 0.0)), [0.5, 1.0, 30.0]);
         let endless = Backoff { first: Duration::MAX, longest: Duration::MAX };
         assert_eq!([1, u32::MAX].map(|n| endless.after(n, 1.0)), [LONGEST; 2]);
+    }
+
+    #[test]
+    fn what_is_not_for_this_process_is_declined_and_what_is_for_none_is_not() {
+        let kind = Kind::blocking("x", |number: u32, _| Ok(number))
+            .checking(|number: &u32| if *number < 100 { Ok(()) } else { Err("too much".into()) })
+            .running_here(|number: &u32| if *number < 50 { Ok(()) } else { Err("busy".into()) })
+            .routed(["0".to_owned(), "1".to_owned()], |number: &u32| (number % 10).to_string());
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        for (input, refused, declined) in [
+            ("40", None, None),
+            ("41", None, None),
+            ("\"4\"", Some("expected u32"), None),
+            ("100", Some("too much"), None),
+            ("42", Some("there is no x `2` here (there are: 0, 1)"), Some("no x `2`")),
+            ("51", Some("busy"), Some("busy")),
+        ] {
+            let has = |said: Option<String>, part: Option<&str>| match (said, part) {
+                (Some(said), Some(part)) => said.contains(part),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            assert!(has(kind.accepts(&raw(input)).err(), refused), "{input}");
+            assert!(has(kind.declines(&raw(input)), declined), "{input}");
+        }
+        assert_eq!(kind.route_of(&raw("42")).unwrap(), "2");
+        let route = |name: &str| Route { kind: "x".to_owned(), name: name.to_owned() };
+        let kinds = |kind| Kinds::new([kind]).unwrap().routes();
+        assert_eq!(kinds(kind.clone()), [route(""), route("0"), route("1")]);
+        assert_eq!(kinds(kind.concurrency(0)), [], "it is only taken in here");
     }
 
     #[test]

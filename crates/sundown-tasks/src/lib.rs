@@ -76,10 +76,12 @@
 
 mod attempt;
 mod context;
+mod decline;
 mod depth;
 mod dispatch;
 mod drain;
 mod endings;
+mod failures;
 mod follow;
 mod health;
 mod id;
@@ -91,6 +93,7 @@ mod metrics;
 mod postgres;
 mod run;
 mod service;
+mod serving;
 mod settings;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -103,6 +106,9 @@ pub use follow::{Follower, Heard};
 pub use id::{Fence, Incarnation, NoTaskId, TaskId};
 pub use intake::{Refused, Request, Started};
 pub use kind::Kind;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use postgres::fuzzing;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresSettings, PostgresStore};
 pub use service::TaskService;
@@ -112,7 +118,7 @@ pub use sqlite::{SqliteSettings, SqliteStore};
 pub use state::{Event, Impossible, Standing, State};
 pub use store::{
     Answer, Change, Checkpoint, Claim, Counts, Ending, Enqueued, Entry, Events, Filter, Finish,
-    Lease, Mark, NewTask, Progress, Rescued, Store, StoreError, TaskEvent, UnixMillis, Wanted,
-    What,
+    Lease, Mark, NewTask, Operation, Progress, Rescued, Route, Selected, Selection, Store,
+    StoreError, TaskEvent, UnixMillis, Unserved, Wanted, What,
 };
 pub use task::{Task, TaskError};

@@ -31,6 +31,11 @@ const LOST: &str = "sundown_tasks_leases_lost_total";
 /// Ends of attempts that were not kept, because another attempt went on.
 const SUPERSEDED: &str = "sundown_tasks_superseded_total";
 
+/// Attempts that this process cannot run and gave back; label `kind`.
+const DECLINED: &str = "sundown_tasks_declined_total";
+/// Tasks that could run now and that no running replica claims; label `kind`.
+const UNSERVED: &str = "sundown_tasks_unserved";
+
 /// Tells the recorder what they mean. One that is installed later is not told.
 pub(crate) fn describe() {
     describe_counter!(ENQUEUED, "Tasks taken in.");
@@ -45,6 +50,8 @@ pub(crate) fn describe() {
     describe_counter!(RESCUED, "Tasks taken back from processes that were gone.");
     describe_counter!(LOST, "Attempts of this process that lost their lease.");
     describe_counter!(SUPERSEDED, "Ends of attempts that another attempt had overtaken.");
+    describe_counter!(DECLINED, "Tasks given back because this replica cannot run them.");
+    describe_gauge!(UNSERVED, "Tasks that no running replica can run, up to 10,000 of a route.");
 }
 
 pub(crate) fn enqueued(kind: &str) {
@@ -93,6 +100,14 @@ pub(crate) fn rescued() {
 
 pub(crate) fn lost() {
     counter!(LOST).increment(1);
+}
+
+pub(crate) fn declined(kind: &str) {
+    counter!(DECLINED, "kind" => kind.to_owned()).increment(1);
+}
+
+pub(crate) fn unserved(kind: &str, tasks: u64) {
+    gauge!(UNSERVED, "kind" => kind.to_owned()).set(tasks as f64);
 }
 
 pub(crate) fn superseded() {

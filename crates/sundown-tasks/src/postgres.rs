@@ -9,19 +9,27 @@
 //! refused, so the work is done again, and no write is accepted twice. Set back, rescue waits longer.
 
 mod address;
+mod bounds;
+mod bulk;
 mod claims;
+mod dial;
 mod endings;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod intake;
 mod lane;
 mod listing;
 mod news;
 mod office;
 mod outcomes;
+#[cfg(test)]
+mod plans;
 mod question;
 mod queue;
 mod row;
 mod schema;
+mod serving;
 mod session;
 mod settings;
 mod tls;
@@ -40,13 +48,16 @@ use tokio::sync::watch;
 use crate::store::bells::News;
 use crate::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
-    Incarnation, Lease, Mark, NewTask, Progress, Rescued, Store, StoreError, TaskId, Wanted,
+    Incarnation, Lease, Mark, NewTask, Operation, Progress, Rescued, Route, Selected, Selection,
+    Store, StoreError, TaskId, Unserved, Wanted,
 };
+use bulk::{ChangeAll, CountAll};
 use claims::{Claiming, Renew};
 use endings::{Finishing, Rescue};
 use intake::Enqueue;
 use listing::{Count, Get, List};
 use office::Office;
+use serving::{Advertise, Missing};
 use told::{Follow, Marks, Tidings};
 use unwanted::Unwanted;
 use wishes::{Purge, What, Wish};
@@ -100,6 +111,10 @@ impl Store for PostgresStore {
         self.office.incarnation
     }
 
+    fn identity(&self) -> &str {
+        self.office.identity.get().expect("it is read before the store is handed out")
+    }
+
     fn is_shared(&self) -> bool {
         true
     }
@@ -128,6 +143,14 @@ impl Store for PostgresStore {
         Box::pin(self.office.ask(Rescue { limit }))
     }
 
+    fn advertise(&self, served: Vec<Route>, life: Duration) -> Answer<'_, ()> {
+        Box::pin(self.office.ask(Advertise { served, life }))
+    }
+
+    fn unserved(&self) -> Answer<'_, Vec<Unserved>> {
+        Box::pin(self.office.ask(Missing))
+    }
+
     fn unwanted(&self, attempts: Vec<Fence>) -> Answer<'_, Vec<Fence>> {
         Box::pin(self.office.ask(Unwanted { attempts }))
     }
@@ -142,6 +165,14 @@ impl Store for PostgresStore {
 
     fn discard(&self, task: TaskId) -> Answer<'_, Change> {
         Box::pin(self.office.ask(Wish { task, what: What::Discard }))
+    }
+
+    fn change_all(&self, operation: Operation, selection: Selection) -> Answer<'_, Selected> {
+        Box::pin(self.office.ask(ChangeAll { operation, selection }))
+    }
+
+    fn count_all(&self, selection: Selection) -> Answer<'_, Selected> {
+        Box::pin(self.office.ask(CountAll(selection)))
     }
 
     fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>> {

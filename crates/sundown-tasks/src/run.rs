@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::Leash;
+use crate::decline::DECLINED;
 use crate::kind::{Form, Kind};
 use crate::service::Service;
 use crate::store::Ending;
@@ -29,6 +30,8 @@ enum Ran {
     Failed(String),
     FailedForGood(String),
     Unfinished,
+    /// This process cannot run it.
+    Declined(String),
     TooLong(Duration),
     /// It was told to stop, and did not.
     Disobeyed,
@@ -81,9 +84,12 @@ pub(crate) async fn attempt(word: Word, kind: Kind, claim: Claim, leash: Leash) 
         service.drain_deadline.clone(),
         kind.timeout,
     );
-    metrics::begun(&kind.name);
     let (failures, began) = (claim.failures + 1, Instant::now());
     let ran = caught(async {
+        if let Some(why) = kind.declines(&claim.input) {
+            return Ran::Declined(why);
+        }
+        metrics::begun(&kind.name);
         tokio::select! {
             biased;
             ran = run(&kind, claim.input, context, &leash.cancel) => ran,
@@ -91,9 +97,11 @@ pub(crate) async fn attempt(word: Word, kind: Kind, claim: Claim, leash: Leash) 
         }
     })
     .await;
-    metrics::took(&kind.name, began.elapsed());
+    if !matches!(ran, Ran::Declined(_)) {
+        metrics::took(&kind.name, began.elapsed());
+    }
     let is_unwanted = service.attempts.is_unwanted(fence);
-    word.give(ending(&kind, ran, failures, is_unwanted, &service));
+    word.give(ending(&kind, fence, ran, failures, is_unwanted, &service));
 }
 
 /// A panic is a failure, wherever in the code of others it happens: in a destructor, in the words of
@@ -159,7 +167,14 @@ fn returned(result: Result<Box<RawValue>, TaskError>, context: &TaskContext) -> 
     }
 }
 
-fn ending(kind: &Kind, ran: Ran, failures: u32, is_unwanted: bool, service: &Service) -> Ending {
+fn ending(
+    kind: &Kind,
+    fence: Fence,
+    ran: Ran,
+    failures: u32,
+    is_unwanted: bool,
+    service: &Service,
+) -> Ending {
     let short = |error: String| error.chars().take(ERROR).collect();
     let failed = |error| Ending::Failed {
         error: short(error),
@@ -172,6 +187,10 @@ fn ending(kind: &Kind, ran: Ran, failures: u32, is_unwanted: bool, service: &Ser
             Ending::Interrupted { reason: "told to wrap up".to_owned() }
         }
         Ran::Unfinished => failed("it stopped unfinished, and nobody had asked it to".to_owned()),
+        Ran::Declined(why) => {
+            let again_in = service.declines.decline(fence, &kind.name, &why);
+            Ending::Declined { reason: short(format!("{DECLINED}{why}")), again_in }
+        }
         Ran::Failed(error) => failed(error),
         Ran::FailedForGood(error) => Ending::FailedForGood { error: short(error) },
         Ran::TooLong(limit) => failed(format!("took longer than {limit:?}")),

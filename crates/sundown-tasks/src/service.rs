@@ -8,14 +8,19 @@ use std::time::Duration;
 use sundown::{Deadline, Phase, Shutdown, ShutdownCoordinator};
 
 use crate::attempt::Attempts;
+use crate::decline::Declines;
 use crate::dispatch::dispatch;
 use crate::drain;
 use crate::follow::Lookout;
 use crate::intake::{Refused, Request, Started, answer, lost};
 use crate::keeper::Keeper;
 use crate::kind::{Kind, Kinds};
+use crate::serving::Serving;
 use crate::settings::{Settings, StartError};
-use crate::store::{Change, Counts, Ending, Enqueued, Entry, Filter, Store, StoreError};
+use crate::store::{
+    Change, Counts, Ending, Enqueued, Entry, Filter, Operation, Selected, Selection, Store,
+    StoreError,
+};
 use crate::{Fence, TaskId, metrics};
 
 /// Runs durable tasks; cheap to clone.
@@ -29,6 +34,8 @@ pub(crate) struct Service {
     pub(crate) kinds: Kinds,
     pub(crate) settings: Settings,
     pub(crate) attempts: Arc<Attempts>,
+    pub(crate) declines: Declines,
+    serving: Arc<Serving>,
     pub(crate) keeper: Keeper,
     pub(crate) shutdown: Shutdown,
     /// When running tasks are told to stop, once that is known.
@@ -66,13 +73,18 @@ impl TaskService {
         metrics::describe();
         let kinds = Kinds::new(kinds).map_err(|kind| StartError::KindTwice { kind })?;
         let attempts = Arc::<Attempts>::default();
-        let keeper = Keeper::start(&coordinator, store.clone(), attempts.clone(), &settings)
-            .map_err(StartError::Keeper)?;
+        let serving = Arc::new(Serving::new(kinds.routes()));
+        let shared = serving.clone();
+        let keeper =
+            Keeper::start(&coordinator, store.clone(), attempts.clone(), shared, &settings)
+                .map_err(StartError::Keeper)?;
         let service = Arc::new(Service {
             store,
             kinds,
             settings,
             attempts,
+            declines: Declines::default(),
+            serving,
             keeper,
             shutdown: coordinator.shutdown(),
             drain_deadline: Arc::default(),
@@ -217,13 +229,37 @@ impl TaskService {
         self.0.store.discard(task).await
     }
 
+    /// Changes all selected tasks, in one step. Running ones that are cancelled are told so within
+    /// about half a second.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn change_all(
+        &self,
+        operation: Operation,
+        selection: Selection,
+    ) -> Result<Selected, StoreError> {
+        self.0.store.change_all(operation, selection).await
+    }
+
+    /// Counts all selected tasks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn count_all(&self, selection: Selection) -> Result<Selected, StoreError> {
+        self.0.store.count_all(selection).await
+    }
+
     /// A task as it stands.
     ///
     /// # Errors
     ///
     /// When the store does not answer.
     pub async fn get(&self, task: TaskId) -> Result<Option<Entry>, StoreError> {
-        self.0.store.get(task).await
+        let found = self.0.store.get(task).await?;
+        Ok(found.map(|entry| self.with_wait(entry)))
     }
 
     /// Tasks, the newest first.
@@ -232,7 +268,12 @@ impl TaskService {
     ///
     /// When the store does not answer.
     pub async fn list(&self, filter: Filter) -> Result<Vec<Entry>, StoreError> {
-        self.0.store.list(filter).await
+        let found = self.0.store.list(filter).await?;
+        Ok(found.into_iter().map(|entry| self.with_wait(entry)).collect())
+    }
+
+    fn with_wait(&self, entry: Entry) -> Entry {
+        Entry { waits_for: self.0.serving.waits_for(&entry), ..entry }
     }
 
     /// How many tasks there are.
@@ -287,7 +328,9 @@ impl Service {
         }
         let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
         match ending {
-            Ending::Interrupted { .. } | Ending::Returned => account.given_back.push(task),
+            Ending::Interrupted { .. } | Ending::Declined { .. } | Ending::Returned => {
+                account.given_back.push(task);
+            }
             Ending::Succeeded(_)
             | Ending::Failed { .. }
             | Ending::FailedForGood { .. }

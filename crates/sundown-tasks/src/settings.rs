@@ -15,6 +15,7 @@ pub struct Settings {
     pub(crate) queue_limit: u64,
     pub(crate) lease: Duration,
     pub(crate) poll: Duration,
+    pub(crate) ahead: Duration,
     pub(crate) reserve: Duration,
     pub(crate) retention: Duration,
     pub(crate) urls: String,
@@ -29,6 +30,7 @@ impl Default for Settings {
             queue_limit: 1_000_000,
             lease: Duration::from_secs(10),
             poll: Duration::from_millis(80),
+            ahead: Duration::from_millis(250),
             reserve: Duration::from_secs(2),
             retention: Duration::from_secs(7 * 86_400),
             urls: "/tasks".to_owned(),
@@ -66,6 +68,14 @@ impl Settings {
     /// 80 ms, and on the average after three quarters of that.
     pub fn poll(mut self, interval: Duration) -> Self {
         self.poll = interval;
+        self
+    }
+
+    /// How long a task may be claimed without having begun; by default 250 ms. A process that ends
+    /// tasks quickly claims some ahead. If they find no place within so long, because longer ones
+    /// came before them, they go back, so that others can run them.
+    pub fn ahead(mut self, limit: Duration) -> Self {
+        self.ahead = limit;
         self
     }
 

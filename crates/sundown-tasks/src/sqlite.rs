@@ -4,6 +4,7 @@
 //! What is asked for is done by the modules below, each a topic; where a task goes is said by
 //! [`Standing::next`](crate::Standing::next).
 
+mod bulk;
 mod claim;
 mod clock;
 mod ending;
@@ -16,9 +17,11 @@ mod open;
 mod owner;
 #[cfg(test)]
 mod plans;
+mod private;
 mod reader;
 mod row;
 mod schema;
+mod serving;
 mod settings;
 mod statements;
 mod told;
@@ -48,7 +51,8 @@ use self::writer::Writer;
 use crate::store::bells::News;
 use crate::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
-    Incarnation, Lease, Mark, NewTask, Progress, Rescued, Store, StoreError, TaskId, Wanted,
+    Incarnation, Lease, Mark, NewTask, Operation, Progress, Rescued, Route, Selected, Selection,
+    Store, StoreError, TaskId, Unserved, Wanted,
 };
 
 pub use self::settings::SqliteSettings;
@@ -67,6 +71,7 @@ pub use self::settings::SqliteSettings;
 #[derive(Debug)]
 pub struct SqliteStore {
     incarnation: Incarnation,
+    identity: String,
     writer: Inbox<writer::Message>,
     reader: Inbox<reader::Message>,
     news: Arc<Board>,
@@ -90,7 +95,10 @@ impl SqliteStore {
         let path =
             std::path::absolute(&path).map_err(|error| open::unavailable("find", &path, &error))?;
         open::inspect(&path, patience)?;
+        private::keep(&path);
         let connection = open::for_writing(&path, patience)?;
+        let identity = schema::identity(&connection)
+            .map_err(|error| fault::explain_opening(&error, &path, patience))?;
         let reading = open::for_reading(&path, patience)?;
         let incarnation = Incarnation::random();
         let owner = Owner::register(&connection, &path, incarnation, patience)?;
@@ -111,7 +119,8 @@ impl SqliteStore {
             Writer { connection, path, patience, events_kept, owner, news: shared, damage, outbox };
         start("tasks-writer", move || writes.run())?;
         start("tasks-reader", move || reads.run())?;
-        Ok(SqliteStore { incarnation, writer, reader, news, is_closed: AtomicBool::new(false) })
+        let is_closed = AtomicBool::new(false);
+        Ok(SqliteStore { incarnation, identity, writer, reader, news, is_closed })
     }
 
     /// Has it done by the thread that writes.
@@ -187,6 +196,10 @@ impl Store for SqliteStore {
         self.incarnation
     }
 
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
     fn is_shared(&self) -> bool {
         false
     }
@@ -219,6 +232,15 @@ impl Store for SqliteStore {
         self.write(move |tx| ending::rescue(tx, limit, Whose::OfDead))
     }
 
+    /// What was said holds as long as the lock of this process.
+    fn advertise(&self, served: Vec<Route>, _life: Duration) -> Answer<'_, ()> {
+        self.write(move |tx| serving::advertise(tx, &served))
+    }
+
+    fn unserved(&self) -> Answer<'_, Vec<Unserved>> {
+        self.read(serving::unserved)
+    }
+
     fn unwanted(&self, attempts: Vec<Fence>) -> Answer<'_, Vec<Fence>> {
         self.read(move |sql| unwanted::of(sql, attempts))
     }
@@ -233,6 +255,14 @@ impl Store for SqliteStore {
 
     fn discard(&self, task: TaskId) -> Answer<'_, Change> {
         self.write(move |tx| wish::discard(tx, task))
+    }
+
+    fn change_all(&self, operation: Operation, selection: Selection) -> Answer<'_, Selected> {
+        self.write(move |tx| bulk::change(tx, operation, &selection))
+    }
+
+    fn count_all(&self, selection: Selection) -> Answer<'_, Selected> {
+        self.read(move |sql| bulk::count(sql, &selection))
     }
 
     fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>> {

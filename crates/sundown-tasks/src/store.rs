@@ -5,21 +5,26 @@
 pub(crate) mod age;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod bells;
+mod bulk;
 mod error;
 mod event;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod json;
+mod route;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::bulk::{Operation, Selected, Selection};
 pub use self::error::StoreError;
 pub use self::event::{Events, Mark, TaskEvent, What};
+pub use self::route::{Route, Unserved};
 use crate::state::State;
 use crate::{Fence, Incarnation, TaskId};
 
@@ -40,6 +45,11 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// As whom it claims.
     fn incarnation(&self) -> Incarnation;
 
+    /// What tells this store from every other one: random, made with the store and kept in it. It is
+    /// the same for every process, and a store that is restored from a backup keeps it. Together with
+    /// the id of a task it is a name that no other task has.
+    fn identity(&self) -> &str;
+
     /// Whether processes elsewhere run what is taken in here, so that it may be taken in although this
     /// process stops.
     fn is_shared(&self) -> bool;
@@ -51,7 +61,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Claims tasks that may run now, those of higher priority first, then the older ones, and
     /// answers them in that order: of each kind at most as many as it says, and `limit` in all.
-    /// They are leased for so long.
+    /// They are leased for so long. Only tasks of a route that is wanted are claimed, and those without
+    /// a route; however many others wait, they cost nothing.
     fn claim(&self, kinds: Vec<Wanted>, limit: usize, lease: Duration) -> Answer<'_, Vec<Claim>>;
 
     /// Prolongs leases.
@@ -73,6 +84,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         self.rescue(0)
     }
 
+    /// Says what this process claims, so that others can tell which tasks wait for a process that is not
+    /// there. It replaces what was said before, and holds for so long, or as long as the process lives.
+    fn advertise(&self, _served: Vec<Route>, _life: Duration) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What could run now and is claimed by no living process, in order.
+    fn unserved(&self) -> Answer<'_, Vec<Unserved>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// Those of these attempts whose task nobody wants any more. A store that cannot say it here says
     /// it with the next [`renew`](Store::renew).
     fn unwanted(&self, _attempts: Vec<Fence>) -> Answer<'_, Vec<Fence>> {
@@ -87,6 +109,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Forgets a task that is over.
     fn discard(&self, task: TaskId) -> Answer<'_, Change>;
+
+    /// Changes all selected tasks. A task that somebody else changes meanwhile stays as it is.
+    fn change_all(&self, operation: Operation, selection: Selection) -> Answer<'_, Selected>;
+
+    /// Counts them.
+    fn count_all(&self, selection: Selection) -> Answer<'_, Selected>;
 
     /// A task as it stands.
     fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>>;
@@ -144,6 +172,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 pub struct NewTask {
     /// What it is: the name of its code.
     pub kind: String,
+    /// Only processes that want this route claim it. Empty: all that want the kind.
+    pub route: String,
     /// What it works on.
     pub input: Box<RawValue>,
     /// Whoever comes again with the same key gets the same task.
@@ -176,6 +206,8 @@ pub enum Enqueued {
 pub struct Wanted {
     /// The kind.
     pub kind: String,
+    /// Of these routes. Tasks without a route are always wanted.
+    pub routes: Arc<[String]>,
     /// At most so many.
     pub count: usize,
 }
@@ -243,6 +275,13 @@ pub enum Ending {
     },
     /// It never began.
     Returned,
+    /// This process cannot run it, another one may. It counts neither as a failure nor as an interruption.
+    Declined {
+        /// Why.
+        reason: String,
+        /// How long it is left alone.
+        again_in: Duration,
+    },
     /// It was not wanted any more.
     Stopped,
 }
@@ -294,6 +333,9 @@ pub struct Entry {
     pub id: TaskId,
     /// Its kind.
     pub kind: String,
+    /// Its route within the kind, if it has one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub route: String,
     /// Where it stands.
     pub state: State,
     /// The higher, the sooner.
@@ -314,6 +356,9 @@ pub struct Entry {
     pub output: Option<Box<RawValue>>,
     /// Why its last attempt did not succeed.
     pub error: Option<String>,
+    /// What it waits for, if no running process can run it.
+    #[serde(default)]
+    pub waits_for: Option<String>,
     /// How far it came.
     pub checkpoint: Option<Checkpoint>,
     /// The key it was taken in with.

@@ -8,7 +8,7 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 
-use crate::connection::InFlight;
+use crate::in_flight::InFlight;
 use crate::upload::Upload;
 
 pin_project! {

@@ -20,6 +20,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_millis(20);
 /// A client must take at least this much within the time it has.
 const LEAST: u64 = 1024;
+/// The time of a client that has taken something since: what a small window lets through comes in lumps.
+const LUMP: Duration = Duration::from_secs(5);
 /// The time a client has when the server sets none.
 const STALL: Duration = Duration::from_secs(60);
 
@@ -47,6 +49,7 @@ pub(crate) async fn close(socket: TcpStream, open: &OpenConnection, is_h2: bool)
         lingers_until: has_unread.then(|| Instant::now() + linger),
         left: u64::MAX,
         moved: Instant::now(),
+        has_moved: false,
     };
     closing.run().await;
 }
@@ -61,6 +64,7 @@ struct Closing<'a> {
     /// How much was owed when it last took enough, and when that was.
     left: u64,
     moved: Instant,
+    has_moved: bool,
 }
 
 impl Closing<'_> {
@@ -82,6 +86,8 @@ impl Closing<'_> {
                 }
                 () = self.open.connections.reached(Stage::Draining), if !is_draining => {
                     is_draining = true;
+                    // The window of the drain begins with it, whatever was waited before.
+                    self.moved = Instant::now();
                     let soon = Instant::now() + LINGER;
                     self.lingers_until = self.lingers_until.map(|until| until.min(soon));
                 }
@@ -104,9 +110,11 @@ impl Closing<'_> {
         }
         let (left, now) = (owed(&self.socket), Instant::now());
         if self.left.saturating_sub(left) >= LEAST {
+            self.has_moved = self.left != u64::MAX;
             (self.left, self.moved) = (left, now);
         }
         let window = self.open.connections.pace.window(now).unwrap_or(STALL);
+        let window = if self.has_moved { window.max(LUMP) } else { window };
         now.duration_since(self.moved) > window
     }
 

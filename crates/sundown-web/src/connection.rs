@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use actix_http::Request;
 use actix_rt::net::TcpStream;
+use sundown::{Pending, PendingItem};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,8 @@ pub(crate) struct Connections {
     next_id: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Connection>>>,
     all_closed: Notify,
+    /// How many clients were given up since it drains.
+    given_up: AtomicUsize,
     /// Somebody waits until there are fewer open.
     is_full: AtomicBool,
     fewer: Notify,
@@ -59,7 +61,7 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     accepted: Instant,
     /// The requests being answered, and the last one that was.
-    lines: Mutex<Lines>,
+    pub(crate) lines: Mutex<Lines>,
     /// What HTTP/2 frames without progress it may still send.
     pub(crate) credit: AtomicI32,
     /// The bytes of headers of requests being answered over HTTP/2.
@@ -73,11 +75,11 @@ pub(crate) struct Connection {
     /// Its socket, when HTTP is done with it.
     socket: Mutex<Option<TcpStream>>,
     /// How many requests came over it.
-    requests: AtomicUsize,
-    in_flight: AtomicUsize,
+    pub(crate) requests: AtomicUsize,
+    pub(crate) in_flight: AtomicUsize,
     /// Of those, how many wait for the client to open a window for more of their bodies.
-    held: AtomicUsize,
-    has_served: AtomicBool,
+    pub(crate) held: AtomicUsize,
+    pub(crate) has_served: AtomicBool,
     /// Something may still be on its way to the socket.
     is_dirty: AtomicBool,
     /// It speaks another protocol now, of which nothing is known here.
@@ -88,11 +90,19 @@ pub(crate) struct Connection {
     reader: Mutex<Option<Waker>>,
 }
 
+/// What a request knows of where it came from. It stays on the thread of its connection, where a reference
+/// costs less.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) connections: Arc<Connections>,
+}
+
 #[derive(Debug, Default)]
-struct Lines {
-    next: u64,
-    current: Vec<(u64, Line)>,
-    last: Option<Line>,
+pub(crate) struct Lines {
+    pub(crate) next: u64,
+    pub(crate) current: Vec<(u64, Line)>,
+    pub(crate) last: Option<Line>,
 }
 
 impl Connections {
@@ -107,6 +117,7 @@ impl Connections {
             next_id: AtomicU64::new(0),
             open: Mutex::default(),
             all_closed: Notify::new(),
+            given_up: AtomicUsize::new(0),
             is_full: AtomicBool::new(false),
             fewer: Notify::new(),
         })
@@ -179,7 +190,7 @@ impl Connections {
 
     /// What is being answered, and what was answered and has not reached its client yet; the oldest first,
     /// with how many there are.
-    pub(crate) fn unfinished(&self, most: usize) -> (usize, Vec<(String, Duration)>) {
+    pub(crate) fn pending(&self, most: usize) -> Pending {
         let open: Vec<_> = locked(&self.open).values().cloned().collect();
         let mut found = Vec::new();
         for connection in &open {
@@ -191,10 +202,11 @@ impl Connections {
         }
         found.sort_by_key(|(line, ..)| std::cmp::Reverse(line.age()));
         let total = found.len();
-        let oldest = found.into_iter().take(most).map(|(line, connection, state)| {
-            (format!("{}{state}", line.text(connection.peer)), line.age())
+        let oldest = found.into_iter().take(most).map(|(line, connection, state)| PendingItem {
+            what: format!("{}{state}", line.text(connection.peer)),
+            age: line.age(),
         });
-        (total, oldest.collect())
+        Pending { total, oldest: oldest.collect() }
     }
 
     /// Waits until fewer than so many connections are open.
@@ -213,9 +225,17 @@ impl Connections {
         }
     }
 
+    /// How many clients were given up since it drains.
+    pub(crate) fn given_up(&self) -> usize {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
     /// A client let the server wait for too long.
     pub(crate) fn gives_up(&self, why: &str) -> io::Error {
         metrics::given_up(&self.server);
+        if self.stage() == Stage::Draining {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
+        }
         debug!(server = %self.server, why, "a client was given up");
         io::Error::new(io::ErrorKind::TimedOut, why)
     }
@@ -334,7 +354,7 @@ impl Connection {
         }
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         let reader = locked(&self.reader).clone();
         reader.inspect(Waker::wake_by_ref);
     }
@@ -362,75 +382,6 @@ impl Drop for OpenConnection {
             self.connections.fewer.notify_waiters();
         }
     }
-}
-
-/// A request being answered, counted until the last byte of its response was taken.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    connections: Arc<Connections>,
-    pub(crate) connection: Option<Arc<Connection>>,
-    id: u64,
-    is_held: bool,
-}
-
-impl InFlight {
-    pub(crate) fn begin(
-        connections: &Arc<Connections>,
-        connection: Option<Arc<Connection>>,
-        request: &Request,
-    ) -> Self {
-        let mut id = 0;
-        if let Some(connection) = &connection {
-            change(&connection.requests, 1);
-            change(&connection.in_flight, 1);
-            let line = Line::of(request);
-            let mut lines = locked(&connection.lines);
-            lines.next += 1;
-            id = lines.next;
-            lines.current.push((id, line));
-        }
-        InFlight { connections: connections.clone(), connection, id, is_held: false }
-    }
-
-    /// Whether a piece of the body was handed out and no more was asked for: HTTP/2 asks again when
-    /// the client has opened its window for it.
-    pub(crate) fn hold(&mut self, is_held: bool) {
-        let Some(connection) = self.connection.as_ref().filter(|_| self.is_held != is_held) else {
-            return;
-        };
-        self.is_held = is_held;
-        change(&connection.held, if is_held { 1 } else { -1 });
-        if !is_held {
-            return;
-        }
-        if self.connections.stage() == Stage::Draining && connection.awaits_window() {
-            connection.wake();
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.hold(false);
-        let Some(connection) = &self.connection else { return };
-        let mut lines = locked(&connection.lines);
-        if let Some(at) = lines.current.iter().position(|(id, _)| *id == self.id) {
-            lines.last = Some(lines.current.swap_remove(at).1);
-        }
-        drop(lines);
-        // What was taken is not yet written: only the next complete flush makes it clean.
-        connection.set_dirty(true);
-        connection.has_served.store(true, Ordering::Relaxed);
-        change(&connection.in_flight, -1);
-        if self.connections.stage() > Stage::Open {
-            connection.wake();
-        }
-    }
-}
-
-/// Changes a count that no other thread changes.
-fn change(count: &AtomicUsize, by: isize) {
-    count.store(count.load(Ordering::Relaxed).wrapping_add_signed(by), Ordering::Release);
 }
 
 /// Nothing of ours panics while it holds one of these.

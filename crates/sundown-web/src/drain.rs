@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sundown::Deadline;
+use sundown::{Deadline, Pending};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::connection::{Connections, Stage};
 use crate::listen::Close;
@@ -14,8 +15,8 @@ use crate::metrics;
 
 /// Kept back before the deadline to cut what is left and say so.
 const LAST_CUT: Duration = Duration::from_millis(20);
-/// How many of the requests that were cut the report names.
-const NAMED: usize = 10;
+/// How many of the requests that are waited for, or were cut, are named.
+pub(crate) const NAMED: usize = 10;
 
 /// A running server, ended when this is dropped.
 pub(crate) struct Running {
@@ -48,14 +49,20 @@ pub(crate) async fn drain(mut server: Running, deadline: Deadline) -> Result<(),
         }
         connections.all_closed().await;
     };
-    if deadline.bound(finish).await.is_some() {
+    let is_finished = deadline.bound(finish).await.is_some();
+    let clients = connections.given_up();
+    if clients > 0 {
+        let server = &connections.server;
+        warn!(%server, clients, "clients that let the server wait too long were given up");
+    }
+    if is_finished {
         return Ok(());
     }
     let open = connections.open();
     metrics::forced_closes(&connections.server, open);
-    let (total, oldest) = connections.unfinished(NAMED);
-    let named: Vec<_> =
-        oldest.iter().map(|(what, age)| format!("{what} ({:.1} s)", age.as_secs_f64())).collect();
+    let Pending { total, oldest } = connections.pending(NAMED);
+    let named = oldest.iter().map(|it| format!("{} ({:.1} s)", it.what, it.age.as_secs_f64()));
+    let named: Vec<_> = named.collect();
     let what = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
     Err(format!("{open} connections were cut, {total} answers not complete{what}"))
 }

@@ -23,8 +23,9 @@ use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Known};
 use crate::guard;
 use crate::io::TrackedIo;
 use crate::limits::Limits;
@@ -55,7 +56,7 @@ pub(crate) async fn serve<R, B>(
     R::Error: Into<Response<BoxBody>>,
     B: MessageBody + 'static,
 {
-    let known = Known { connection: io.connection(), server: io.server(), token: io.token(), peer };
+    let client = Client { known: io.known(), token: io.token(), peer };
     let handshake = h2::server::Builder::new()
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEADERS)
@@ -73,22 +74,21 @@ pub(crate) async fn serve<R, B>(
             biased;
             accepted = http.accept() => {
                 let Some(Ok((request, respond))) = accepted else { return };
-                streams.spawn_local(answer(request, respond, service.clone(), known.clone()));
+                streams.spawn_local(answer(request, respond, service.clone(), client.clone()));
             }
             Some(_ended) = streams.join_next() => idle_until = Instant::now() + limits.keep_alive(),
-            () = sleep_until(idle_until), if streams.is_empty() && !known.connection.ends() => {
-                known.connection.end();
+            () = sleep_until(idle_until), if streams.is_empty() && !client.known.connection.ends() => {
+                client.known.connection.end();
             }
         }
     }
 }
 
-/// What a request knows of its connection.
+/// Who asks.
 #[derive(Clone)]
-struct Known {
-    connection: Arc<Connection>,
-    server: Arc<crate::connection::Connections>,
-    token: tokio_util::sync::CancellationToken,
+struct Client {
+    known: Rc<Known>,
+    token: CancellationToken,
     peer: Option<SocketAddr>,
 }
 
@@ -116,18 +116,18 @@ async fn answer<R, B>(
     request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     service: Rc<R>,
-    known: Known,
+    client: Client,
 ) where
     R: Service<Request, Response = Response<B>, Future: 'static>,
     R::Error: Into<Response<BoxBody>>,
     B: MessageBody + 'static,
 {
-    let Some(_headers) = Headers::count(&known.connection, &request) else {
+    let Some(_headers) = Headers::count(&client.known.connection, &request) else {
         let refusal = Response::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         return drop(respond.send_response(head_of(&refusal, BodySize::None), true));
     };
     let is_head = request.method() == http::Method::HEAD;
-    let called = service.call(incoming(request, &known));
+    let called = service.call(incoming(request, &client));
     let sent = tokio::select! {
         biased;
         answer = called => match answer {
@@ -137,17 +137,19 @@ async fn answer<R, B>(
         _reset = poll_fn(|cx| respond.poll_reset(cx)) => return,
     };
     if sent.is_some() {
-        guard::add(&known.connection, ANSWERED);
+        guard::add(&client.known.connection, ANSWERED);
     }
 }
 
 /// The request as actix knows it.
-fn incoming(request: http::Request<RecvStream>, known: &Known) -> Request {
+fn incoming(request: http::Request<RecvStream>, client: &Client) -> Request {
     let (parts, body) = request.into_parts();
     let payload: Payload = if body.is_end_stream() {
         Payload::None
     } else {
-        Payload::Stream { payload: Box::pin(Body { body, connection: known.connection.clone() }) }
+        Payload::Stream {
+            payload: Box::pin(Body { body, connection: client.known.connection.clone() }),
+        }
     };
     let mut request = Request::with_payload(payload);
     let head = request.head_mut();
@@ -155,11 +157,11 @@ fn incoming(request: http::Request<RecvStream>, known: &Known) -> Request {
     head.method = parts.method;
     head.version = parts.version;
     head.headers = parts.headers.into();
-    head.peer_addr = known.peer;
+    head.peer_addr = client.peer;
     let mut extensions = request.extensions_mut();
-    extensions.insert(known.connection.clone());
-    extensions.insert(known.server.clone());
-    extensions.insert(known.token.clone());
+    extensions.insert(client.known.clone());
+    extensions.insert(client.known.connections.clone());
+    extensions.insert(client.token.clone());
     drop(extensions);
     request
 }

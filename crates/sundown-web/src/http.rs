@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::ready;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix_http::{ConnectionType, HttpMessage as _, HttpService, Protocol, Request, Response};
 use actix_service::{
@@ -17,7 +16,8 @@ use actix_web::dev::AppConfig;
 use actix_web::http::Version;
 
 use crate::body::TrackedBody;
-use crate::connection::{Connection, Connections, InFlight, Stage};
+use crate::connection::{Known, Stage};
+use crate::in_flight::InFlight;
 use crate::io::TrackedIo;
 use crate::limits::Limits;
 use crate::metrics;
@@ -28,7 +28,6 @@ type Answer<B> = Response<TrackedBody<EitherBody<B>>>;
 /// The services of one worker.
 pub(crate) async fn services<F, I, S, B>(
     application: F,
-    connections: Arc<Connections>,
     limits: Limits,
 ) -> Result<
     Services<
@@ -51,9 +50,8 @@ where
 {
     let application = application().into_factory().map_err(|e| e.into().error_response());
     let application = map_config(application, |()| AppConfig::default());
-    let tracked = apply_fn_factory(application, move |request, service: &_| {
-        answer(request, service, connections.clone(), limits)
-    });
+    let tracked =
+        apply_fn_factory(application, move |request, service: &_| answer(request, service, limits));
     let request = tracked.new_service(()).await;
     let request = Rc::new(request.map_err(|error| format!("the application: {error:?}"))?);
     let same = request.clone();
@@ -61,7 +59,7 @@ where
         .client_request_timeout(limits.head)
         .keep_alive(limits.keep_alive())
         .on_connect_ext(|io: &TrackedIo, extensions| {
-            extensions.insert(io.connection());
+            extensions.insert(io.known());
             extensions.insert(io.server());
             extensions.insert(io.token());
         })
@@ -73,9 +71,9 @@ where
 
 /// The connection a request came over. actix lets nobody but itself set the data of a connection, so with
 /// HTTP/2 it is with the request.
-pub(crate) fn connection_of(request: &Request) -> Option<Arc<Connection>> {
-    let known = request.conn_data::<Arc<Connection>>().cloned();
-    known.or_else(|| request.extensions().get::<Arc<Connection>>().cloned())
+pub(crate) fn connection_of(request: &Request) -> Option<Rc<Known>> {
+    let known = request.conn_data::<Rc<Known>>().cloned();
+    known.or_else(|| request.extensions().get::<Rc<Known>>().cloned())
 }
 
 /// Whether a client that asks first may send its body.
@@ -88,7 +86,6 @@ fn expect(request: Request, limits: Limits) -> Result<Request, Response<BoxBody>
 fn answer<S, B, E>(
     mut request: Request,
     service: &S,
-    connections: Arc<Connections>,
     limits: Limits,
 ) -> impl Future<Output = Result<Answer<B>, E>> + use<S, B, E>
 where
@@ -96,13 +93,16 @@ where
     E: Into<Response<BoxBody>>,
     B: MessageBody + 'static,
 {
-    let in_flight = InFlight::begin(&connections, connection_of(&request), &request);
+    let known = connection_of(&request).expect("every request comes over a connection of ours");
+    let in_flight = InFlight::begin(known, &request);
+    let connections = &in_flight.known.connections;
     if connections.stage() > Stage::Open {
         metrics::request_after_signal(&connections.server);
     }
     let is_h1 = request.version() < Version::HTTP_2;
     let refusal = limits.refuse(&request);
-    let upload = if refusal.is_none() { limits.bound(&mut request, &connections) } else { None };
+    let upload =
+        if refusal.is_none() { limits.bound(&mut request, &in_flight.known) } else { None };
     let answer = refusal.map_or_else(|| Ok(service.call(request)), Err);
     async move {
         let mut response = match answer {
@@ -111,13 +111,13 @@ where
         };
         let is_upgrade = response.head().upgrade();
         if is_upgrade {
-            in_flight.connection.iter().for_each(|connection| connection.upgrade());
+            in_flight.known.connection.upgrade();
             upload.iter().for_each(|upload| upload.unbound());
         }
         if let Some(upload) = &upload {
             response.head_mut().status = upload.status(response.status());
         }
-        if is_h1 && connections.stage() > Stage::Open && !is_upgrade {
+        if is_h1 && in_flight.known.connections.stage() > Stage::Open && !is_upgrade {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
         Ok(response.map_body(|_, body| TrackedBody::new(body, in_flight, upload, !is_h1)))

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::connection::{Connection, Connections, OpenConnection, Stage};
+use crate::connection::{Connection, Connections, Known, OpenConnection, Stage};
 use crate::guard::Guard;
 use crate::head::Heads;
 use crate::metrics;
@@ -90,8 +91,9 @@ impl TrackedIo {
         Pin::new(self.socket.as_mut().expect("only the end of this takes it"))
     }
 
-    pub(crate) fn connection(&self) -> Arc<Connection> {
-        self.connection.clone()
+    pub(crate) fn known(&self) -> Rc<Known> {
+        let (connection, connections) = (self.connection.clone(), self.connections.clone());
+        Rc::new(Known { connection, connections })
     }
 
     pub(crate) fn server(&self) -> Arc<Connections> {

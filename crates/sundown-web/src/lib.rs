@@ -32,11 +32,12 @@
 //!    Requests being answered are answered to the last byte of their bodies; [event
 //!    streams](EventStream) end at an event boundary. A client that lets the server wait meanwhile is
 //!    [given up](Server::stall_timeout) before the time is over.
-//! 3. **When the last connection is closed** the server is gone, and not at the next full second. What
-//!    is left at the deadline is cut, and the report says how many that were.
+//! 3. **When the last client has everything** the server is gone, and not at the next full second: a
+//!    connection is over when the client's system has acknowledged its bytes. What is left at the deadline is
+//!    cut, and the report says what that was.
 //!
-//! HTTP/1 and HTTP/2 (with prior knowledge) share the port. Several servers may run in one process,
-//! each a [`Server`] with a name of its own.
+//! HTTP/2 (with prior knowledge) shares the port, where it is [turned on](Server::http2). Several servers may
+//! run in one process, each a [`Server`] with a name of its own.
 //!
 //! To whoever does not know this crate, a connection tells the drain by a `CancellationToken` of
 //! `tokio-util` among its [data](actix_web::HttpRequest::conn_data).
@@ -51,6 +52,7 @@ mod guard;
 mod h2;
 mod head;
 mod http;
+mod in_flight;
 mod io;
 mod limits;
 mod line;

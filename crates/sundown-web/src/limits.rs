@@ -1,7 +1,6 @@
 //! What one client may ask of a server: how large its requests are, and how long it lets it wait.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::{HttpMessage as _, Payload, Request, Response};
@@ -9,7 +8,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use actix_web::http::{Method, StatusCode, Version};
 
-use crate::connection::Connections;
+use crate::connection::Known;
 use crate::http::connection_of;
 use crate::upload::{Bounded, Measure, Upload};
 
@@ -40,7 +39,7 @@ impl Limits {
     pub(crate) fn refuse(&self, request: &Request) -> Option<Response<BoxBody>> {
         let most = self.body?;
         length(request).filter(|length| *length > most)?;
-        connection_of(request).iter().for_each(|it| it.leave_unread());
+        connection_of(request).iter().for_each(|known| known.connection.leave_unread());
         let detail = format!("a body may have {most} bytes here");
         let problem = format!(
             r#"{{"title":"Payload Too Large","status":413,"code":"too_large","detail":"{detail}"}}"#
@@ -52,16 +51,11 @@ impl Limits {
     }
 
     /// Bounds the body of a request, if it has one.
-    pub(crate) fn bound(
-        &self,
-        request: &mut Request,
-        connections: &Arc<Connections>,
-    ) -> Option<Rc<Upload>> {
+    pub(crate) fn bound(&self, request: &mut Request, known: &Known) -> Option<Rc<Upload>> {
         if matches!(request.payload(), Payload::None) {
             return None;
         }
-        let connection = connection_of(request);
-        let upload = Rc::new(Upload::new(connections.clone(), connection));
+        let upload = Rc::new(Upload::new(known.connections.clone(), known.connection.clone()));
         let measure = Measure { most: self.body, rest: ignored_length(request) };
         let body = Bounded::new(request.take_payload(), measure, upload.clone());
         *request.payload() = Payload::Stream { payload: Box::pin(body) };

@@ -9,7 +9,7 @@ use actix_web::http::uri::PathAndQuery;
 use rustix::time::{ClockId, clock_gettime};
 
 /// A path may be long; so much of it is shown.
-const LONGEST: usize = 80;
+const LONGEST: usize = 60;
 
 /// A request that is being answered. To make one costs a reference to what the parser has, and a look at
 /// a clock that is a few milliseconds coarse.

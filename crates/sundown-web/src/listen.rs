@@ -84,11 +84,7 @@ impl Acceptor {
                 return;
             }
         };
-        let told = tokio::select! {
-            biased;
-            told = &mut closes => told,
-            () = self.accept_all(&listener) => return,
-        };
+        let told = self.accept_all(&listener, &mut closes).await;
         drop(listener);
         // Without a word the server was dropped, and is to be gone at once.
         let Ok(closed) = told else { return };
@@ -99,11 +95,22 @@ impl Acceptor {
         let _ = closed.send(());
     }
 
-    /// Accepts for ever.
-    async fn accept_all(&self, listener: &TokioListener) {
+    /// Accepts until it is told to close. A connection that was accepted is always handed over.
+    async fn accept_all(
+        &self,
+        listener: &TokioListener,
+        closes: &mut oneshot::Receiver<oneshot::Sender<()>>,
+    ) -> Result<oneshot::Sender<()>, oneshot::error::RecvError> {
         loop {
-            self.connections.below(self.most).await;
-            let accepted = listener.accept().await;
+            let next = async {
+                self.connections.below(self.most).await;
+                listener.accept().await
+            };
+            let accepted = tokio::select! {
+                biased;
+                told = &mut *closes => return told,
+                accepted = next => accepted,
+            };
             match accepted.and_then(|(socket, peer)| self.enter(socket.into_std()?, peer)) {
                 Ok(arrived) => self.hand_over(arrived).await,
                 Err(error) if is_of_the_client(&error) => {}

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Connections, Stage};
-use crate::drain::{Running, drain};
+use crate::drain::{NAMED, Running, drain};
 use crate::http::services;
 use crate::limits::Limits;
 use crate::listen::{Acceptor, QUEUE, ToWorker};
@@ -284,9 +284,8 @@ impl Server {
                 started: started.clone(),
                 limits: self.limits,
             };
-            let (application, connections) = (application.clone(), connections.clone());
-            let limits = self.limits;
-            worker::start(orders, async move || services(application, connections, limits).await)?;
+            let (application, limits) = (application.clone(), self.limits);
+            worker::start(orders, async move || services(application, limits).await)?;
         }
         drop(started);
         for _ in 0..count {
@@ -307,7 +306,9 @@ impl Server {
         connections: Arc<Connections>,
         running: Running,
     ) -> Result<WebServer, WebError> {
-        let waiter = Waiter::new(self.name.clone(), |deadline| drain(running, deadline));
+        let all = connections.clone();
+        let waiter = Waiter::new(self.name.clone(), |deadline| drain(running, deadline))
+            .pending(move || all.pending(NAMED));
         let drains = coordinator.register_waiter(match self.closes {
             Closes::In(phase) => waiter.in_phase(phase),
             Closes::Last => waiter.in_phase(Phase::RELEASE).as_hook(Priority::Cleanup),

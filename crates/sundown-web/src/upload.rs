@@ -21,7 +21,7 @@ use crate::stall::Patience;
 /// What a body and its answer know of each other.
 pub(crate) struct Upload {
     connections: Arc<Connections>,
-    connection: Option<Arc<Connection>>,
+    connection: Arc<Connection>,
     is_unbounded: Cell<bool>,
     has_stalled: Cell<bool>,
     /// What the application did not read. As long as it lives, actix does not read on, which it
@@ -30,7 +30,7 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub(crate) fn new(connections: Arc<Connections>, connection: Option<Arc<Connection>>) -> Self {
+    pub(crate) fn new(connections: Arc<Connections>, connection: Arc<Connection>) -> Self {
         Upload {
             connections,
             connection,
@@ -52,9 +52,7 @@ impl Upload {
     }
 
     fn leave(&self, unread: Payload) {
-        if let Some(connection) = &self.connection {
-            connection.leave_unread();
-        }
+        self.connection.leave_unread();
         self.unread.replace(Some(unread));
     }
 }

@@ -180,6 +180,7 @@ async fn serve() -> Result<Exit, BoxError> {
         commit(&*coordinator)?;
     }
     coordinator.check()?;
+    coordinator.ready();
     say("ready");
     let report = coordinator.run().await;
     report.print();

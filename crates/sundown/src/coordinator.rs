@@ -57,6 +57,8 @@ pub struct Coordinator {
     pub(crate) watch: OnceLock<Watch>,
     /// Set once the report file says `running`.
     pub(crate) is_marked: OnceLock<()>,
+    /// Whether the last termination message was written: none may follow it.
+    pub(crate) has_last_message: Mutex<bool>,
     /// Shared with the watchdog: a process has one last word.
     pub(crate) last_word: Arc<OnceLock<LastWord>>,
     /// Shared with the watchdog, which must not wait for a lock.
@@ -99,6 +101,7 @@ impl Coordinator {
             urgent: Notify::new(),
             watch: OnceLock::new(),
             is_marked: OnceLock::new(),
+            has_last_message: Mutex::default(),
             last_word: Arc::new(OnceLock::new()),
             cap_nanos: Arc::default(),
             report: OnceCell::new(),
@@ -127,7 +130,31 @@ impl Coordinator {
         self.watch.set(Watch::start(self)?).map_err(|_| again())?;
         // A cause may have come between the thread's first look and now.
         self.wake_watch();
+        self.tell_of_cause();
         Ok(())
+    }
+
+    /// Tells the service manager that the service is up: systemd's `READY=1`, for a unit of
+    /// `Type=notify`. Call it when the listeners are open and nothing that requests need is missing.
+    ///
+    /// It does nothing without `NOTIFY_SOCKET` in the environment, before
+    /// [`listen_for_signals`](Self::listen_for_signals), and once the shutdown has begun. That one
+    /// is told without being asked: `STOPPING=1` at the cause, then who is waited for, and an
+    /// `EXTEND_TIMEOUT_USEC` that never reaches beyond the cap.
+    pub fn ready(&self) {
+        if let Some(manager) = self.watch.get().and_then(|watch| watch.manager.as_ref()) {
+            manager.ready();
+        }
+    }
+
+    /// Tells those outside the process why it stops: the service manager, and whoever reads the
+    /// termination message of a process that is killed before its report.
+    fn tell_of_cause(&self) {
+        let (Some(watch), Some(cause)) = (self.watch.get(), self.shutdown.cause()) else { return };
+        if let Some(manager) = &watch.manager {
+            manager.stopping(cause, self.time_left());
+        }
+        self.begin_termination_message();
     }
 
     /// Draws edges: in every phase in which several of these take part, each starts after the
@@ -332,6 +359,7 @@ impl ShutdownCoordinator for Coordinator {
             return false;
         }
         self.wake_watch();
+        self.tell_of_cause();
         self.work.forget_failures();
         self.token.cancel();
         if let Some(cause) = self.shutdown.cause() {

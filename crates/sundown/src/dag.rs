@@ -192,4 +192,35 @@ mod tests {
         let dag = Dag::new(0, []).expect("no cycle");
         assert_eq!(dag.critical_path(&[]), (Duration::ZERO, vec![]));
     }
+
+    #[test]
+    fn neighbours_are_told_in_both_directions() {
+        let dag = Dag::new(4, [(0, 2), (1, 2), (2, 3)]).expect("no cycle");
+        assert_eq!((dag.predecessors(2), dag.successors(2)), (&[0, 1][..], &[3][..]));
+        assert_eq!((dag.predecessors(0), dag.successors(3)), (&[][..], &[][..]));
+        assert_eq!(dag.order().len(), 4);
+    }
+
+    #[test]
+    fn an_edge_to_a_node_that_is_not_there_is_a_bug() {
+        for edge in [(0, 2), (2, 0)] {
+            let result = std::panic::catch_unwind(|| Dag::new(2, [edge]));
+            assert!(result.is_err(), "{edge:?}");
+        }
+    }
+
+    #[test]
+    fn a_cycle_is_found_from_behind_it_and_past_what_leads_to_it() {
+        // 0 hangs behind the cycle, 3 leads into it and could be ordered.
+        let Cycle(path) = Dag::new(4, [(3, 1), (1, 2), (2, 1), (2, 0)]).unwrap_err();
+        assert!(path == [1, 2] || path == [2, 1], "{path:?}");
+    }
+
+    #[test]
+    fn the_critical_path_starts_at_the_heaviest_root() {
+        let dag = Dag::new(5, [(0, 1), (2, 3), (2, 4)]).expect("no cycle");
+        let weight = ms(&[5, 5, 1, 3, 30]);
+        assert_eq!(dag.critical_path(&weight), (Duration::from_millis(31), vec![2, 4]));
+        assert_eq!(dag.all_after(2), [false, false, false, true, true]);
+    }
 }

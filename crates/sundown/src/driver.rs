@@ -340,7 +340,30 @@ impl Coordinator {
             self.told_or_logged(file.write(report), file.path());
         }
         let path = &self.settings.termination_message;
+        let mut has_last = locked(&self.has_last_message);
+        *has_last = true;
         self.told_or_logged(write_termination_message(path, || report.to_line()), path);
+    }
+
+    /// Leaves a first termination message, for a process that is killed before its report. On a
+    /// thread of its own: the file may hang, and the shutdown must not.
+    pub(crate) fn begin_termination_message(&self) {
+        if !self.settings.termination_message.exists() {
+            return;
+        }
+        let me = self.me.clone();
+        let begun = crate::watchdog::spawn("sundown-message", move || {
+            let Some(me) = me.upgrade() else { return };
+            let line = me.report_so_far().to_line();
+            let has_last = locked(&me.has_last_message);
+            if !*has_last {
+                let path = &me.settings.termination_message;
+                me.told_or_logged(write_termination_message(path, || line), path);
+            }
+        });
+        if let Err(error) = begun {
+            quietly(|| tracing::warn!(%error, "cannot write a first termination message"));
+        }
     }
 
     fn told_or_logged(&self, written: io::Result<()>, path: &Path) {

@@ -79,6 +79,7 @@ mod handle;
 mod metrics;
 mod noop;
 mod notifications;
+mod notify;
 mod outcome;
 mod panics;
 mod pending;

@@ -1,6 +1,9 @@
 //! The plan: phases with their budgets under one cap, the edges the application draws, and the
 //! check that finds what cannot work before there is traffic.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use thiserror::Error;

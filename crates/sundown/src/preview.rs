@@ -169,8 +169,10 @@ impl WaiterPreview {
     }
 }
 
+/// `{preview:80}` draws it 80 columns wide at most.
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n\n{}", self.timeline(), self.sum())
+        self.timeline().fmt(f)?;
+        write!(f, "\n\n{}", self.sum())
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::timeline::Timeline;
+use crate::timeline::{self, Timeline};
 use crate::{Cause, Exit, Outcome, Pending, Priority};
 
 /// What happened: the cause, each phase and each participant with its start, end and outcome, and
@@ -273,10 +273,15 @@ impl Report {
         exit.unwrap_or(Exit::Failed)
     }
 
-    /// Prints the timeline to stdout. A stdout that nobody reads is not an error.
+    /// Prints the timeline to stdout, as wide as the terminal at most. A stdout that nobody reads
+    /// is not an error.
     pub fn print(&self) {
         use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), "{self}");
+        let mut out = std::io::stdout();
+        let _ = match timeline::terminal_columns(&out) {
+            Some(columns) => writeln!(out, "{self:columns$}"),
+            None => writeln!(out, "{self}"),
+        };
     }
 
     /// The timeline as a picture.

@@ -56,7 +56,7 @@ impl ReportFile {
             Ok(bytes) => Some(as_previous(&bytes)),
         };
         let file = ReportFile { path, _lock: lock };
-        fs::write(file.temporary(), Report::running().to_json())?;
+        write_new(&file.temporary(), Report::running().to_json().as_bytes())?;
         fs::remove_file(file.temporary())?;
         Ok((file, report.map(|report| Previous { report })))
     }
@@ -68,7 +68,7 @@ impl ReportFile {
     /// Replaces the report in one step: a reader finds the old one or the new one.
     pub(crate) fn write(&self, report: &Report) -> io::Result<()> {
         let temporary = self.temporary();
-        let written = fs::write(&temporary, report.to_json())
+        let written = write_new(&temporary, report.to_json().as_bytes())
             .and_then(|()| fs::rename(&temporary, &self.path));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -87,6 +87,16 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// Writes a file that was not there, in a directory where others may plant a link under its name:
+/// what such a link points to is not touched. What a process of this id left behind is removed.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
+}
+
 fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
@@ -96,11 +106,22 @@ fn not_regular() -> io::Error {
 fn lock(path: &Path) -> Result<File, Unusable> {
     let companion = beside(path, ".lock");
     let mut options = OpenOptions::new();
-    let mut file = options.read(true).write(true).create(true).truncate(false).open(&companion)?;
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // A link that somebody planted would have its target emptied.
+        let no_follow = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(i32::try_from(no_follow.bits()).unwrap_or_default());
+    }
+    let mut file = options.open(&companion)?;
+    if !file.metadata()?.is_file() {
+        return Err(not_regular().into());
+    }
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let holder = fs::read_to_string(&companion).unwrap_or_default();
+            let holder = io::read_to_string(&file).unwrap_or_default();
             return Err(Unusable::Taken(holder.trim().parse().ok()));
         }
         // Where nothing can be locked, nobody can be kept out.
@@ -143,5 +164,45 @@ pub(crate) fn write_termination_message(
         Ok(mut file) => file.write_all(line().as_bytes()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A directory that is shared with somebody who means ill, and a file of value in it.
+    fn shared(test: &str) -> (PathBuf, PathBuf) {
+        let directory = std::env::temp_dir().join(format!("sundown-{test}-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a scratch directory");
+        let victim = directory.join("victim");
+        fs::write(&victim, "of value").expect("it is writable");
+        (directory, victim)
+    }
+
+    #[test]
+    fn a_link_planted_as_the_lock_is_refused_and_its_target_kept() {
+        let (directory, victim) = shared("planted-lock");
+        symlink(&victim, directory.join("report.json.lock")).expect("a link");
+        let opened = ReportFile::open(directory.join("report.json"));
+        assert!(matches!(opened, Err(Unusable::Io(_))), "{opened:?}");
+        assert_eq!(fs::read_to_string(&victim).expect("it is there"), "of value");
+        fs::remove_dir_all(directory).expect("it is ours");
+    }
+
+    #[test]
+    fn a_link_planted_as_the_temporary_file_is_replaced_and_its_target_kept() {
+        let (directory, victim) = shared("planted-temporary");
+        let path = directory.join("report.json");
+        let temporary = beside(&path, &format!(".{}.tmp", std::process::id()));
+        symlink(&victim, &temporary).expect("a link");
+        let (file, _) = ReportFile::open(path.clone()).expect("it can be written");
+        symlink(&victim, &temporary).expect("a link");
+        file.write(&Report::running()).expect("it can be written");
+        assert_eq!(fs::read_to_string(&victim).expect("it is there"), "of value");
+        assert!(fs::symlink_metadata(&path).expect("the report").is_file(), "no link");
+        fs::remove_dir_all(directory).expect("it is ours");
     }
 }

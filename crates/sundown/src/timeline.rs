@@ -1,12 +1,15 @@
 //! Timelines as text and as SVG: rows of bars on one axis. What the rows mean is the caller's
 //! affair, so that a process and a fleet draw with the same hand.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 use std::time::Duration;
 
-/// How wide the bars of the text form are, in characters.
+/// How wide the bars of the text form are, in characters: as a rule, and where space is short.
 const COLUMNS: usize = 48;
+const FEWEST_COLUMNS: usize = 8;
 
 /// Rows of bars on one axis of time.
 #[derive(Debug, Clone, Default)]
@@ -73,12 +76,12 @@ impl Timeline {
         (from, (scale(end) - from).max(least))
     }
 
-    fn bar(&self, row: &Row, span: (Duration, Duration)) -> String {
-        let width = f64::from(u32::try_from(COLUMNS).unwrap_or(u32::MAX));
+    fn bar(&self, row: &Row, span: (Duration, Duration), columns: usize) -> String {
+        let width = f64::from(u32::try_from(columns).unwrap_or(u32::MAX));
         let (from, length) = self.place(span, width, 1.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=COLUMNS")]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=columns")]
         let (from, length) = (from.floor() as usize, length.round().max(1.0) as usize);
-        let length = length.min(COLUMNS - from.min(COLUMNS - 1));
+        let length = length.min(columns - from.min(columns - 1));
         let drawn = match (row.is_group, row.tone) {
             (true, _) if length < 2 => "│".to_owned(),
             (true, _) => format!("├{}┤", "─".repeat(length - 2)),
@@ -150,23 +153,55 @@ impl Timeline {
     }
 }
 
+/// `{timeline:80}` fits it into 80 columns: first the bars get shorter, then notes are cut.
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.rows.iter().map(|row| row.label.chars().count() + 2).max().unwrap_or(0);
+        let longest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+        let width = longest(&mut self.rows.iter().map(|row| row.label.chars().count() + 2));
+        let notes = longest(&mut self.rows.iter().map(|row| row.note.chars().count()));
+        // Two blanks on each side of the duration, which has nine characters, and two behind the bar.
+        let free = f.width().map(|all| all.saturating_sub(width + 13 + 2 + notes));
+        let columns = free.map_or(COLUMNS, |free| free.clamp(FEWEST_COLUMNS, COLUMNS));
         for (index, row) in self.rows.iter().enumerate() {
             let label = if row.is_group { row.label.clone() } else { format!("  {}", row.label) };
             let (took, bar) = match row.span {
-                Some(span) => (took(span), self.bar(row, span)),
+                Some(span) => (took(span), self.bar(row, span, columns)),
                 None => ("–".to_owned(), String::new()),
             };
-            let line = format!("{label:<width$}  {took:>9}  {bar:<COLUMNS$}  {}", row.note);
-            write!(f, "{}{}", if index == 0 { "" } else { "\n" }, line.trim_end())?;
+            let line = format!("{label:<width$}  {took:>9}  {bar:<columns$}  {}", row.note);
+            let line = fitted(line.trim_end(), f.width());
+            write!(f, "{}{line}", if index == 0 { "" } else { "\n" })?;
         }
         for (at, what) in &self.marks {
-            write!(f, "\n{:<width$}  {:>9}  {what}", "", seconds(*at))?;
+            let line = format!("{:<width$}  {:>9}  {what}", "", seconds(*at));
+            write!(f, "\n{}", fitted(&line, f.width()))?;
         }
         Ok(())
     }
+}
+
+/// A line without what does not fit into so many columns; that something is missing is shown.
+fn fitted(line: &str, columns: Option<usize>) -> Cow<'_, str> {
+    match columns {
+        Some(columns) if line.chars().count() > columns => {
+            let kept: String = line.chars().take(columns.saturating_sub(1)).collect();
+            (kept + "…").into()
+        }
+        Some(_) | None => line.into(),
+    }
+}
+
+/// How many columns the terminal on this stream has; none where it is no terminal, or does not say.
+#[cfg(unix)]
+pub fn terminal_columns(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
+    let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok())??;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// None: only Unix says how wide a terminal is.
+#[cfg(not(unix))]
+pub fn terminal_columns(_: &impl IsTerminal) -> Option<usize> {
+    None
 }
 
 fn took((start, end): (Duration, Duration)) -> String {
@@ -219,4 +254,33 @@ fn escape(text: &str) -> String {
         }
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeline_fits_the_columns_it_is_given() {
+        let mut timeline = Timeline::new("a stop", Duration::from_secs(10));
+        let row = |label: &str, is_group, note: &str| Row {
+            label: label.to_owned(),
+            is_group,
+            span: Some((Duration::from_secs(1), Duration::from_secs(9))),
+            tone: Tone::Good,
+            note: note.to_owned(),
+        };
+        timeline.push(row("drain", true, ""));
+        timeline.push(row("tasks hand-back", false, "needs 500 ms at least"));
+        timeline.mark(Duration::from_secs(2), "second signal");
+        let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        let without_width = timeline.to_string();
+        assert!(widest(&without_width) > 80, "{without_width}");
+        assert_eq!(format!("{timeline:120}"), without_width, "there is room for all of it");
+        let whole = format!("{timeline:64}");
+        assert!(widest(&whole) <= 64 && whole.contains("500 ms at least"), "{whole}");
+        let cut = format!("{timeline:50}");
+        assert!(widest(&cut) <= 50 && cut.contains('…'), "{cut}");
+        assert!(cut.contains("tasks hand-back") && cut.contains('█'), "{cut}");
+    }
 }

@@ -1,9 +1,9 @@
 //! The threads that need no runtime: one catches signals and ends the process at the cap, one
-//! begins the shutdown, one writes the last words.
+//! begins the shutdown, one writes the last words. A fourth, in `notify`, tells the service manager.
 //!
 //! The watching thread runs no code of the application, waits for no lock that such code could
 //! hold and writes to nothing, so nothing can hold it. What may block, notifications and files,
-//! is done by the other two.
+//! is done by the others.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use signal_hook::low_level;
 
 use crate::alert::Alert;
+use crate::notify::{self, Manager};
 use crate::panics::quietly;
 use crate::plan::reserve_of;
 use crate::report::Force;
@@ -34,6 +35,8 @@ static LISTENING: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct Watch {
     wake: Wake,
     ended: Arc<OnceLock<(Instant, Exit)>>,
+    /// The service manager, if it wants to be told.
+    pub(crate) manager: Option<Arc<Manager>>,
 }
 
 impl Watch {
@@ -55,8 +58,13 @@ impl Watch {
             received: 0,
         };
         spawn("sundown-watch", move || watcher.watch())?;
+        let manager = Manager::from_env().map(Arc::new);
+        if let Some(manager) = &manager {
+            let (weak, shutdown) = (coordinator.me.clone(), coordinator.shutdown.clone());
+            notify::keep_telling(weak, shutdown, manager.clone())?;
+        }
         LISTENING.fetch_add(1, Ordering::SeqCst);
-        Ok(Watch { wake, ended })
+        Ok(Watch { wake, ended, manager })
     }
 
     /// Something that the thread's next alarm depends on has changed.
@@ -68,6 +76,9 @@ impl Watch {
     pub(crate) fn has_ended(&self, exit: Exit) {
         let _ = self.ended.set((Instant::now(), exit));
         self.wake();
+        if let Some(manager) = &self.manager {
+            manager.stopped(exit);
+        }
     }
 }
 
@@ -289,7 +300,7 @@ impl Scribe {
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let thread = thread::Builder::new().name(name.to_owned()).stack_size(STACK);
     thread.spawn(body).map(drop)
 }

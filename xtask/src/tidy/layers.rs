@@ -28,7 +28,7 @@ impl Role {
             "sundown" => Self::Core,
             "sundown-drill" => Self::Drill,
             "sundown-cli" => Self::Binary,
-            "sundown-bench" | "xtask" => Self::Workshop,
+            "sundown-bench" | "sundown-fuzz" | "xtask" => Self::Workshop,
             _ => Self::Layer,
         }
     }

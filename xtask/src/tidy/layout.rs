@@ -12,7 +12,9 @@ const ALLOWED: &[&str] = &[
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "Cargo.lock",
+    "SECURITY.md",
     "clippy.toml",
+    "deny.toml",
     "rust-toolchain.toml",
     "rustfmt.toml",
 ];

@@ -22,7 +22,7 @@ impl Target {
     /// Reads `https://host:port/path` as it is allowed. What could never be asked for is refused.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let target = Target::of(text)?;
-        let wrong = |why: &str| Err(format!("`{text}` {why}"));
+        let wrong = |why: &str| Err(format!("`{}` {why}", printable(text)));
         if text.contains(['?', '#']) {
             return wrong("has a query or a fragment (allow the path; queries are free)");
         }
@@ -42,23 +42,24 @@ impl Target {
 
     /// Where a URL leads.
     pub(super) fn of(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|error| format!("`{text}` is no URL: {error}"))?;
+        let shown = printable(text);
+        let uri: Uri = text.parse().map_err(|error| format!("`{shown}` is no URL: {error}"))?;
         let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
         let usual = match scheme.as_str() {
             "http" => 80,
             "https" => 443,
-            _ => return Err(format!("`{text}` begins neither with http:// nor with https://")),
+            _ => return Err(format!("`{shown}` begins neither with http:// nor with https://")),
         };
-        let authority = uri.authority().ok_or_else(|| format!("`{text}` names no host"))?;
+        let authority = uri.authority().ok_or_else(|| format!("`{shown}` names no host"))?;
         if authority.as_str().contains('@') {
-            return Err(format!("`{text}` holds a name or a password (send a header)"));
+            return Err(format!("`{shown}` holds a name or a password (send a header)"));
         }
         let host = authority.host().to_ascii_lowercase();
         let port = match authority.as_str().get(host.len()..).unwrap_or_default() {
             "" | ":" => usual,
             port => match port.strip_prefix(':').and_then(|port| port.parse().ok()) {
                 Some(port @ 1..) => port,
-                Some(0) | None => return Err(format!("`{text}` has no port from 1 to 65535")),
+                Some(0) | None => return Err(format!("`{shown}` has no port from 1 to 65535")),
             },
         };
         Ok(Target { scheme, host, port, path: uri.path().to_owned() })
@@ -75,6 +76,11 @@ impl Target {
         (&self.scheme, &self.host, self.port) == (&other.scheme, &other.host, other.port)
     }
 
+    /// The server, written in one way only.
+    pub(super) fn origin(&self) -> String {
+        format!("{}://{}:{}", self.scheme, self.host, self.port)
+    }
+
     fn climbs(&self) -> bool {
         let path = self.path.to_ascii_lowercase();
         CLIMBING.iter().any(|way| path.contains(way))
@@ -83,8 +89,18 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}:{}{}", self.scheme, self.host, self.port, self.path)
+        write!(f, "{}{}", self.origin(), self.path)
     }
+}
+
+/// The most characters of an address that a message shows.
+const SHOWN: usize = 200;
+
+/// An address as a message shows it: bounded, and without control characters.
+pub(super) fn printable(text: &str) -> String {
+    let plain = text.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let more = if text.chars().nth(SHOWN).is_some() { "…" } else { "" };
+    plain.collect::<String>() + more
 }
 
 fn is_host(host: &str) -> bool {
@@ -139,6 +155,18 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_written_in_one_way_only() {
+        for (url, origin) in [
+            ("https://Hooks.example.com/in", "https://hooks.example.com:443"),
+            ("https://hooks.example.com:443/a?b=c", "https://hooks.example.com:443"),
+            ("HTTP://127.0.0.1:09000", "http://127.0.0.1:9000"),
+            ("http://[::1]/", "http://[::1]:80"),
+        ] {
+            assert_eq!(Target::of(url).unwrap().origin(), origin, "{url}");
+        }
+    }
+
+    #[test]
     fn what_can_never_be_asked_for_cannot_be_allowed() {
         for (url, culprit) in [
             ("http://x:99999/", "port"),
@@ -164,6 +192,10 @@ mod tests {
         ] {
             let error = Target::parse(url).expect_err(url);
             assert!(error.contains(culprit), "{url}: {error}");
+        }
+        for url in ["http://a\u{1b}[2J/", &format!("ftp://{}", "x".repeat(9000))] {
+            let error = Target::parse(url).expect_err(url);
+            assert!(!error.contains(char::is_control) && error.len() < 400, "{error:?}");
         }
         for url in [
             "http://x",

@@ -1,9 +1,17 @@
 //! What can be asked for on the command line.
 
-use std::ops::RangeInclusive;
+use std::io::{IsTerminal as _, stdout};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+use super::bulk::{Bulk, Operation};
+use super::show::Form;
+use super::when;
+use super::words::Words;
+
+/// Where the service is unless that is said.
+pub(super) const HERE: &str = "http://127.0.0.1:8080";
 
 /// What `sundown tasks --help` prints.
 pub(crate) const HELP: &str = "\
@@ -12,6 +20,8 @@ Hands tasks in to a service that runs, looks at them, and ends them.
 Usage: sundown tasks COMMAND [flags]
 
   submit KIND INPUT    hands a task in; INPUT is JSON, or - for the standard input
+      --in TIME        begins after this time: 30s, 5m, 2h
+      --at TIME        begins then: 09:00, \"2027-01-31 09:00\" (both local), 2027-01-31T09:00:00Z
       --key KEY        whoever asks again with this key gets the same task; by itself a new one
       --priority N     the higher, the sooner
       --attempts N     how many attempts may fail
@@ -26,10 +36,13 @@ Usage: sundown tasks COMMAND [flags]
   cancel ID…           ends tasks, or has them ended
   requeue ID…          lets tasks that failed, died or were cancelled begin again
   discard ID…          forgets tasks that are over
+      --state, --kind  instead of ids: all such tasks, after a question
+      --yes            without the question
 
+  -o, --output FORM    table or json; by itself a table on a terminal, JSON elsewhere
   --url URL            where the service is [http://127.0.0.1:8080]
 
-The token is taken from SUNDOWN_WEB_TOKEN. On a terminal the answers are for people, elsewhere JSON.
+The token is taken from SUNDOWN_WEB_TOKEN.
 Exit codes: 0 done, 2 wrong usage or an error, 3 the task that was followed did not succeed.
 ";
 
@@ -44,6 +57,9 @@ pub(super) struct NewTask {
     priority: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_attempts: Option<i64>,
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) run_at: Option<i64>,
 }
 
 /// Where, and what.
@@ -52,6 +68,7 @@ pub(super) struct Asked {
     pub(super) what: Ask,
     pub(super) url: String,
     pub(super) token: Option<String>,
+    pub(super) form: Form,
 }
 
 #[derive(Debug)]
@@ -71,17 +88,13 @@ pub(super) enum Ask {
     Cancel(Vec<String>),
     Requeue(Vec<String>),
     Discard(Vec<String>),
-}
-
-/// What stands on the command line, flags apart.
-struct Words {
-    plain: Vec<String>,
-    flags: Vec<(String, String)>,
+    Bulk(Bulk),
 }
 
 pub(super) fn parse(arguments: Vec<String>) -> Result<Asked, String> {
-    let mut words = sort(arguments)?;
-    let url = words.take("--url").unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
+    let mut words = Words::sort(arguments)?;
+    let url = words.take("--url").unwrap_or_else(|| HERE.to_owned());
+    let form = form(words.take("--output").as_deref())?;
     if words.plain.is_empty() {
         return Err("say what to do with tasks (see sundown tasks --help)".to_owned());
     }
@@ -92,59 +105,44 @@ pub(super) fn parse(arguments: Vec<String>) -> Result<Asked, String> {
         "list" => Ask::List { query: query(&mut words)? },
         "show" => Ask::Show(one(&words.plain, "show")?),
         "watch" => Ask::Watch(one(&words.plain, "watch")?),
-        "cancel" => Ask::Cancel(some(&words.plain, "cancel")?),
-        "requeue" => Ask::Requeue(some(&words.plain, "requeue")?),
-        "discard" => Ask::Discard(some(&words.plain, "discard")?),
+        "cancel" => change(&mut words, Operation::Cancel, Ask::Cancel)?,
+        "requeue" => change(&mut words, Operation::Requeue, Ask::Requeue)?,
+        "discard" => change(&mut words, Operation::Discard, Ask::Discard)?,
         unknown => return Err(format!("unknown command `{unknown}` (see sundown tasks --help)")),
     };
-    if let Some((flag, _)) = words.flags.first() {
+    if let Some(flag) = words.unused() {
         return Err(format!("`{command}` knows no {flag} (see sundown tasks --help)"));
     }
     let token = std::env::var("SUNDOWN_WEB_TOKEN").ok().filter(|token| !token.is_empty());
-    Ok(Asked { what, url, token })
+    Ok(Asked { what, url, token, form })
 }
 
-fn sort(arguments: Vec<String>) -> Result<Words, String> {
-    let mut words = Words { plain: Vec::new(), flags: Vec::new() };
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        if !argument.starts_with("--") {
-            words.plain.push(argument);
-            continue;
-        }
-        let (name, value) = match argument.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None => (argument, None),
-        };
-        let value = match (name.as_str(), value) {
-            ("--watch", Some(_)) => return Err("--watch takes no value".to_owned()),
-            ("--watch", None) => String::new(),
-            (_, Some(value)) => value,
-            (name, None) => {
-                arguments.next().ok_or_else(|| format!("{name} takes a value, and none came"))?
-            }
-        };
-        if words.flags.iter().any(|(known, _)| *known == name) {
-            return Err(format!("{name} came twice (give it once)"));
-        }
-        words.flags.push((name, value));
+fn form(given: Option<&str>) -> Result<Form, String> {
+    match given {
+        Some("table") => Ok(Form::Table),
+        Some("json") => Ok(Form::Json),
+        Some(other) => Err(format!("--output takes table or json, not `{other}`")),
+        None if stdout().is_terminal() => Ok(Form::Table),
+        None => Ok(Form::Json),
     }
-    Ok(words)
 }
 
-impl Words {
-    fn take(&mut self, flag: &str) -> Option<String> {
-        let at = self.flags.iter().position(|(name, _)| name == flag)?;
-        Some(self.flags.remove(at).1)
-    }
-
-    fn number(&mut self, flag: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, String> {
-        let (from, to) = (range.start(), range.end());
-        let number = |text: String| {
-            let number = text.parse().ok().filter(|number| range.contains(number));
-            number.ok_or_else(|| format!("{flag} takes a number from {from} to {to}, not `{text}`"))
-        };
-        self.take(flag).map(number).transpose()
+/// Tasks by their ids, or by a filter.
+fn change(
+    words: &mut Words,
+    operation: Operation,
+    by_id: fn(Vec<String>) -> Ask,
+) -> Result<Ask, String> {
+    let (state, kind) = (words.take("--state"), words.take("--kind"));
+    let name = operation.name();
+    match (state.is_some() || kind.is_some(), words.plain.is_empty()) {
+        (true, true) => {
+            let is_sure = words.take("--yes").is_some();
+            Ok(Ask::Bulk(Bulk { operation, state, kind, is_sure }))
+        }
+        (true, false) => Err(format!("{name} takes ids, or --state and --kind, and not both")),
+        (false, true) => Err(format!("{name} takes the ids of tasks, or --state or --kind")),
+        (false, false) => some(&words.plain).map(by_id),
     }
 }
 
@@ -164,8 +162,20 @@ fn submit(words: &mut Words) -> Result<Ask, String> {
         key: words.take("--key"),
         priority: words.number("--priority", i16::MIN.into()..=i16::MAX.into())?,
         max_attempts: words.number("--attempts", 1..=u32::MAX.into())?,
+        run_at: due(words.take("--in"), words.take("--at"))?,
     };
     Ok(Ask::Submit { task, reads, watches: words.take("--watch").is_some() })
+}
+
+/// When it is to begin, in milliseconds since 1970.
+fn due(wait: Option<String>, at: Option<String>) -> Result<Option<i64>, String> {
+    let due = match (wait, at) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => return Err("--in and --at came both (give one)".to_owned()),
+        (Some(wait), None) => when::after(&wait, &when::now())?,
+        (None, Some(at)) => when::at(&at, &when::now())?,
+    };
+    Ok(Some(due.as_millisecond().max(0)))
 }
 
 fn query(words: &mut Words) -> Result<String, String> {
@@ -206,10 +216,7 @@ fn one(words: &[String], command: &str) -> Result<String, String> {
     }
 }
 
-fn some(words: &[String], command: &str) -> Result<Vec<String>, String> {
-    if words.is_empty() {
-        return Err(format!("{command} takes the ids of tasks"));
-    }
+fn some(words: &[String]) -> Result<Vec<String>, String> {
     words.iter().map(|id| checked(id)).collect()
 }
 
@@ -249,6 +256,37 @@ mod tests {
         assert!(matches!(list, Ok(Ask::List { query }) if query == "?state=dead&kind=a%26b"));
         assert!(matches!(parsed("cancel 3 4"), Ok(Ask::Cancel(ids)) if ids == ["3", "4"]));
         assert!(matches!(parsed("help"), Ok(Ask::Help)));
+        let bulk = |operation, state: Option<&str>, kind: Option<&str>, is_sure| {
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            Bulk { operation, state: owned(state), kind: owned(kind), is_sure }
+        };
+        for (line, expected) in [
+            ("requeue --state dead", bulk(Operation::Requeue, Some("dead"), None, false)),
+            ("cancel --kind mail --yes", bulk(Operation::Cancel, None, Some("mail"), true)),
+            (
+                "discard --state=dead --kind mail",
+                bulk(Operation::Discard, Some("dead"), Some("mail"), false),
+            ),
+        ] {
+            assert!(matches!(parsed(line), Ok(Ask::Bulk(bulk)) if bulk == expected), "{line}");
+        }
+        let form = |line: &str| {
+            parse(line.split_whitespace().map(str::to_owned).collect()).map(|asked| asked.form)
+        };
+        assert_eq!(form("list -o json"), Ok(Form::Json));
+        assert_eq!(form("list --output=table"), Ok(Form::Table));
+    }
+
+    #[test]
+    fn a_task_may_begin_later() {
+        let due = |line: &str| match parsed(line) {
+            Ok(Ask::Submit { task, .. }) => task.run_at.expect("it was given"),
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(due("submit x {} --at 2027-01-31T09:00:00Z"), 1_801_386_000_000);
+        let now = when::now().timestamp().as_millisecond();
+        let in_an_hour = due("submit x {} --in 1h");
+        assert!((3_600_000..3_660_000).contains(&(in_an_hour - now)), "{in_an_hour} {now}");
     }
 
     #[test]
@@ -278,6 +316,12 @@ mod tests {
             ("list --colour red", "`list` knows no --colour"),
             ("watch x", "`x` is no task id"),
             ("cancel", "takes the ids"),
+            ("cancel 3 --state pending", "ids, or --state and --kind, and not both"),
+            ("cancel 3 --yes", "`cancel` knows no --yes"),
+            ("list -o yaml", "--output takes table or json, not `yaml`"),
+            ("submit x {} --in soon", "--in takes a time like 30s"),
+            ("submit x {} --at noon", "--at takes a time like"),
+            ("submit x {} --in 1h --at 09:00", "--in and --at came both"),
             ("watch 1 --url", "--url takes a value"),
         ] {
             let error = parsed(line).expect_err(line);

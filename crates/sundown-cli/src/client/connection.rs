@@ -47,6 +47,9 @@ impl Error for Failure {}
 /// An answer as it came, to the last digit.
 pub(super) type Answer = Result<Box<RawValue>, Failure>;
 
+/// The lines of a stream of events.
+pub(super) type Events = BufReader<BodyReader<'static>>;
+
 /// A refusal, as far as programs need it.
 #[derive(Debug, Default, Deserialize)]
 struct Problem {
@@ -102,13 +105,18 @@ impl Connection {
         self.read(request.header("Content-Type", "application/json").send(body))
     }
 
-    /// The events of a task from behind this one.
-    pub(super) fn events(
-        &self,
-        id: &str,
-        after: u64,
-    ) -> Result<BufReader<BodyReader<'static>>, Failure> {
-        let request = self.streams.get(self.at(&format!("/tasks/{id}/events")));
+    /// The events of a task from behind this one, for as long as they come.
+    pub(super) fn events(&self, id: &str, after: u64) -> Result<Events, Failure> {
+        self.events_by(&self.streams, id, after)
+    }
+
+    /// The same, for events that are there already.
+    pub(super) fn recent_events(&self, id: &str, after: u64) -> Result<Events, Failure> {
+        self.events_by(&self.agent, id, after)
+    }
+
+    fn events_by(&self, agent: &Agent, id: &str, after: u64) -> Result<Events, Failure> {
+        let request = agent.get(self.at(&format!("/tasks/{id}/events")));
         let request = request.header("Authorization", self.bearer());
         let answer = request.header("Last-Event-ID", after.to_string()).call();
         let answer = answer.map_err(|error| self.failed(&error))?;
@@ -212,7 +220,7 @@ mod tests {
         ] {
             assert_eq!(failure(status, code), expected, "{status} {code}");
         }
-        let Failure::Refused(said) = failure(401, "unauthorized") else { panic!("refused") };
+        let Failure::Refused(said) = failure(401, "no_token") else { panic!("refused") };
         assert_eq!(said, "why (set SUNDOWN_WEB_TOKEN)");
     }
 }

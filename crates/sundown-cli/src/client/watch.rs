@@ -1,16 +1,21 @@
 //! Follows a task until it is over, across restarts of the service.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _, stdout};
+use std::env;
+use std::io::{IsTerminal as _, Write as _, stdout};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use sundown::timeline::terminal_columns;
 use sundown::{BoxError, Exit};
 
 use super::connection::{Connection, Failure};
-use super::show::{self, fields, plain, still, text};
+use super::frames::{self, Frame, share};
+use super::show::{self, Form, fields, plain, progressed, still, text};
+use super::text::fitted;
+use super::when;
 
 /// The pause before a stream that broke off is taken up again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -20,14 +25,6 @@ const PATIENCE: u32 = 120;
 const LIVED: Duration = Duration::from_secs(10);
 /// How wide a bar is.
 const BAR: usize = 30;
-
-/// One event of the stream.
-#[derive(Debug, Default)]
-struct Frame {
-    name: String,
-    id: Option<u64>,
-    data: String,
-}
 
 /// An event for programs.
 #[derive(Serialize)]
@@ -39,14 +36,19 @@ struct Told<'a> {
 }
 
 /// Follows it, and says with the exit code whether it succeeded.
-pub(super) fn watch(connection: &Connection, id: &str) -> Result<Exit, BoxError> {
+pub(super) fn watch(connection: &Connection, id: &str, form: Form) -> Result<Exit, BoxError> {
     // A task that is not there is an error at once, and not something to wait for.
-    connection.get(&format!("/tasks/{id}"))?;
+    let task = fields(&connection.get(&format!("/tasks/{id}"))?);
+    if form == Form::Table
+        && let Some(waiting) = show::waiting(&task, &when::now())
+    {
+        line(&format!("task {id}: {waiting}"))?;
+    }
     let (mut told, mut in_vain) = (0, 0);
     loop {
         let (before, began) = (told, Instant::now());
-        let followed = follow(connection, id, &mut told).and_then(|state| match state {
-            Some(state) => over(connection, id, &state).map(Some),
+        let followed = follow(connection, id, &mut told, form).and_then(|state| match state {
+            Some(state) => over(connection, id, &state, form).map(Some),
             None => Ok(None),
         });
         let error = match followed {
@@ -69,37 +71,31 @@ fn now_in_vain(before: u32, brought: bool, lived: Duration) -> u32 {
 }
 
 /// Tells one stream to its end; answers the state in which the task was over, if it was.
-fn follow(connection: &Connection, id: &str, told: &mut u64) -> Result<Option<String>, BoxError> {
-    let mut frame = Frame::default();
-    for line in connection.events(id, *told)?.lines() {
-        // It broke off, and is taken up again.
-        let Ok(line) = line else { break };
-        match line.split_once(": ") {
-            Some(("event", name)) => name.clone_into(&mut frame.name),
-            Some(("id", seq)) => frame.id = seq.parse().ok(),
-            Some(("data", data)) => frame.data.push_str(data),
-            Some(_) => {}
-            None if line.is_empty() => {
-                let frame = std::mem::take(&mut frame);
-                let Ok(data) = serde_json::from_str::<&RawValue>(&frame.data) else { continue };
-                if let Some(seq) = frame.id {
-                    *told = seq;
-                }
-                if frame.name == "over" {
-                    return Ok(text(&fields(data), "state"));
-                }
-                if !frame.name.is_empty() {
-                    tell(&frame, data).map_err(|error| Failure::Refused(error.to_string()))?;
-                }
-            }
-            None => {}
+fn follow(
+    connection: &Connection,
+    id: &str,
+    told: &mut u64,
+    form: Form,
+) -> Result<Option<String>, BoxError> {
+    let mut lines = connection.events(id, *told)?;
+    // Where it breaks off it is taken up again.
+    while let Some(frame) = frames::next(&mut lines) {
+        let Ok(data) = serde_json::from_str::<&RawValue>(&frame.data) else { continue };
+        if let Some(seq) = frame.id {
+            *told = seq;
+        }
+        if frame.name == "over" {
+            return Ok(text(&fields(data), "state"));
+        }
+        if !frame.name.is_empty() {
+            tell(&frame, data, form).map_err(|error| Failure::Refused(error.to_string()))?;
         }
     }
     Ok(None)
 }
 
-fn tell(frame: &Frame, data: &RawValue) -> Result<(), BoxError> {
-    if !stdout().is_terminal() {
+fn tell(frame: &Frame, data: &RawValue, form: Form) -> Result<(), BoxError> {
+    if form == Form::Json {
         let told = Told { id: frame.id, event: &frame.name, data };
         return print_line(&told);
     }
@@ -107,11 +103,8 @@ fn tell(frame: &Frame, data: &RawValue) -> Result<(), BoxError> {
     let said = data.get("data").map_or(RawValue::NULL, |said| said);
     let read: Value = serde_json::from_str(said.get()).unwrap_or_default();
     match (frame.name.as_str(), share(&read)) {
-        ("progress", Some(share)) => bar(share, &read),
-        ("progress", None) => match read["line"].as_str() {
-            Some(text) => line(&still(text)),
-            None => line(&plain(said)),
-        },
+        ("progress", Some(share)) if moves() => bar(share, &read),
+        ("progress", _) => line(&progressed(&read)),
         ("reset", _) => line("(earlier events are forgotten)"),
         (name, _) => {
             let attempt = data.get("attempt").map(|attempt| plain(attempt)).unwrap_or_default();
@@ -120,44 +113,41 @@ fn tell(frame: &Frame, data: &RawValue) -> Result<(), BoxError> {
     }
 }
 
+/// Whether a line can be written over: only on a terminal that knows how.
+fn moves() -> bool {
+    stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
 fn print_line(told: &Told<'_>) -> Result<(), BoxError> {
     let told = serde_json::value::to_raw_value(told)?;
     crate::print(&show::line(&told)).map(drop)
 }
 
-/// How much is done, of what tells so: `{"done": 3, "total": 8}`, or `{"percent": 40}`.
-fn share(said: &Value) -> Option<f64> {
-    let share = match (said["done"].as_f64(), said["total"].as_f64(), said["percent"].as_f64()) {
-        (Some(done), Some(total), _) if total > 0.0 => done / total,
-        (_, _, Some(percent)) => percent / 100.0,
-        _ => return None,
-    };
-    Some(share.clamp(0.0, 1.0))
-}
-
 fn bar(share: f64, said: &Value) -> Result<(), BoxError> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to BAR")]
     let full = (share * BAR as f64).round() as usize;
-    let note = said["note"].as_str().unwrap_or_default();
-    write!(
-        stdout(),
-        "\r\x1b[K[{}{}] {:>3.0} % {}",
+    let note = still(said["note"].as_str().unwrap_or_default());
+    let drawn = format!(
+        "[{}{}] {:>3.0} % {note}",
         "█".repeat(full),
         "·".repeat(BAR - full),
         share * 100.0,
-        still(note),
-    )?;
+    );
+    // A line that wraps cannot be written over.
+    let columns = terminal_columns(&stdout()).unwrap_or(80);
+    write!(stdout(), "\r\x1b[K{}", fitted(&drawn, columns.saturating_sub(1)))?;
     Ok(stdout().flush()?)
 }
 
 fn line(text: &str) -> Result<(), BoxError> {
-    Ok(writeln!(stdout(), "\r\x1b[K{text}")?)
+    let start = if moves() { "\r\x1b[K" } else { "" };
+    Ok(writeln!(stdout(), "{start}{text}")?)
 }
 
-fn over(connection: &Connection, id: &str, state: &str) -> Result<Exit, BoxError> {
+fn over(connection: &Connection, id: &str, state: &str, form: Form) -> Result<Exit, BoxError> {
     let exit = if state == "succeeded" { Exit::Clean } else { Exit::Failed };
     let task = connection.get(&format!("/tasks/{id}"))?;
-    if !stdout().is_terminal() {
+    if form == Form::Json {
         print_line(&Told { id: None, event: "over", data: &task })?;
         return Ok(exit);
     }

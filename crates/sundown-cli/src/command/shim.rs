@@ -26,7 +26,7 @@ use rustix::process::{
 };
 
 use super::begin;
-use super::word::Word;
+use super::word::{self, Word};
 
 /// Its name on the command line.
 pub(crate) const NAME: &str = "__shim";
@@ -107,9 +107,12 @@ fn begin(told: impl Iterator<Item = OsString>) -> io::Result<(Child, PipeReader)
 /// Waits until the command has begun, or for what kept it from that.
 fn kept_from_it(begins: &mut PipeReader) -> Option<Word> {
     let mut line = String::new();
-    match begins.read_to_string(&mut line) {
+    match begins.take(word::LONGEST).read_to_string(&mut line) {
         Ok(0) => None,
-        Ok(_) => Some(Word::parse(&line).unwrap_or(Word::Failed(line))),
+        Ok(_) => match Word::parse(&line) {
+            Some(word @ (Word::TooLate | Word::Failed(_))) => Some(word),
+            Some(Word::Begun(_) | Word::Ended(_)) | None => Some(Word::Failed(line)),
+        },
         Err(error) => Some(Word::Failed(format!("cannot see whether it began: {error}"))),
     }
 }

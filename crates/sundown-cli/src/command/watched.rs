@@ -4,12 +4,12 @@ use std::process::ExitStatus;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use sundown::BoxError;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::process::Child;
 use tokio::task::spawn_blocking;
 
-use super::word::Word;
+use super::word::{LONGEST, Word};
 use super::{Workplace, orphans};
 
 /// How a run ended.
@@ -77,16 +77,20 @@ impl Watched {
     pub(super) async fn end(&mut self) -> Result<End, BoxError> {
         let left = self.left.as_mut().ok_or("the command was ended before")?;
         let mut end = None;
-        let mut line = String::new();
+        let mut line = Vec::new();
         // A shim that ends without having read what it was told last leaves an error: an end, too.
-        while let Ok(1..) = self.words.read_line(&mut line).await {
-            match Word::parse(&line) {
-                Some(Word::Begun(group)) => left.group = Some(group),
+        while let Ok(1..) = (&mut self.words).take(LONGEST).read_until(b'\n', &mut line).await {
+            match std::str::from_utf8(&line).ok().and_then(Word::parse) {
+                Some(Word::Begun(group)) if left.group.is_none() => left.group = Some(group),
                 Some(Word::TooLate) => end = Some(End::TooLate),
                 Some(Word::Failed(why)) => end = Some(End::Failed(why)),
                 Some(Word::Ended(code)) => end = Some(End::Code(code)),
-                // Cut in the middle.
-                None => break,
+                // Cut in the middle, or nothing that a shim says: it is not believed any more.
+                Some(Word::Begun(_)) | None => {
+                    end = None;
+                    let _ = left.shim.start_kill();
+                    break;
+                }
             }
             line.clear();
         }
@@ -123,6 +127,56 @@ impl Drop for Watched {
             // On a thread of its own, because the runtime may be stopping.
             let ending = std::thread::Builder::new().name("command end".to_owned());
             let _ = ending.spawn(|| left.end());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::path::{Path, PathBuf};
+    use std::process::Stdio;
+    use std::time::Duration;
+
+    use tokio::net::UnixStream;
+    use tokio::process::Command;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    struct Nowhere(PathBuf);
+
+    impl Workplace for Nowhere {
+        fn path(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    /// How it ends to watch a shim that says this, and then stays.
+    async fn end_of(words: &str) -> Result<End, BoxError> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let theirs = OwnedFd::from(theirs.into_std()?);
+        let mut shim = Command::new("/bin/sh");
+        shim.args(["-c", "printf \"$0\"; exec sleep 600", words]).stdout(Stdio::from(theirs));
+        let shim = shim.kill_on_drop(true).spawn()?;
+        let place = Box::new(Nowhere("/nonexistent/place".into()));
+        let mut watched = Watched::new(shim, ours.into_split().0, place);
+        timeout(Duration::from_secs(60), watched.end()).await?
+    }
+
+    #[tokio::test]
+    async fn a_shim_that_begins_as_no_process_group_is_ended_and_not_believed() {
+        for words in [
+            r"begun -1\n",
+            r"begun 1\n",
+            r"begun 0\nended 0\n",
+            r"ended 0\nbegun -7\n",
+            r"begun 999999999\nbegun 999999998\n",
+            r"nonsense\n",
+            r"\377\n",
+        ] {
+            let end = end_of(words).await.expect(words);
+            assert!(matches!(end, End::CutOff(_)), "{words}: {end:?}");
         }
     }
 }

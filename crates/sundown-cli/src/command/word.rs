@@ -2,6 +2,9 @@
 
 use rustix::process::Pid;
 
+/// The most bytes of a line.
+pub(super) const LONGEST: u64 = 64 * 1024;
+
 /// A line of it. What was not said did not happen: an end without a word is one by force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Word {
@@ -20,7 +23,7 @@ impl Word {
         match self {
             Word::Begun(group) => format!("begun {}\n", group.as_raw_nonzero()),
             Word::TooLate => "too-late\n".to_owned(),
-            Word::Failed(why) => format!("failed {}\n", why.replace('\n', " ")),
+            Word::Failed(why) => format!("failed {}\n", printable(why)),
             Word::Ended(code) => format!("ended {code}\n"),
         }
     }
@@ -29,13 +32,24 @@ impl Word {
         let line = line.strip_suffix('\n')?;
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
-            "begun" => rest.parse().ok().and_then(Pid::from_raw).map(Word::Begun),
+            "begun" => group(rest).map(Word::Begun),
             "too-late" => Some(Word::TooLate),
-            "failed" => Some(Word::Failed(rest.to_owned())),
+            "failed" => Some(Word::Failed(printable(rest))),
             "ended" => rest.parse().ok().map(Word::Ended),
             _ => None,
         }
     }
+}
+
+/// The leader of a process group. A signal to the group 1 would go to every process there is, and one to
+/// the group 0 to our own.
+fn group(text: &str) -> Option<Pid> {
+    text.parse().ok().filter(|id| *id > 1).and_then(Pid::from_raw)
+}
+
+/// A reason as one line that can go to a terminal.
+fn printable(why: &str) -> String {
+    why.replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -54,6 +68,19 @@ mod tests {
             }
         }
         assert_eq!(Word::Failed("a\nb".to_owned()).line(), "failed a b\n");
-        assert_eq!(Word::parse("begun 0\n"), None);
+    }
+
+    #[test]
+    fn a_number_that_is_no_process_group_is_refused() {
+        for number in ["-1", "0", "1", "-7", "2147483648", "7 8", ""] {
+            assert_eq!(Word::parse(&format!("begun {number}\n")), None, "{number}");
+        }
+        assert_eq!(Word::parse("begun 2\n"), Pid::from_raw(2).map(Word::Begun));
+    }
+
+    #[test]
+    fn a_reason_moves_no_cursor() {
+        let word = Word::parse("failed a\u{1b}[2Jb\n");
+        assert_eq!(word, Some(Word::Failed("a [2Jb".to_owned())));
     }
 }

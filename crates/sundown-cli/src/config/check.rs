@@ -92,6 +92,6 @@ impl Loading {
 }
 
 /// Whether only this machine can reach it, written as an IPv4 address inside IPv6 or not.
-fn is_loopback(address: SocketAddr) -> bool {
+pub(super) fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }

@@ -5,9 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::{fs, io};
 
+use super::check::is_loopback;
 use super::names::{closest, is_service_link};
 use super::origin::{Origin, Problem, Problems};
-use super::{Budgets, Config, Key, toml};
+use super::{Budgets, Config, Key, Place, toml};
 use crate::command::Command;
 
 /// A flag as it was given: its name, and its value if it has one.
@@ -28,6 +29,28 @@ impl Loaded {
     /// Where a key was set.
     pub(crate) fn origin(&self, path: &str) -> Origin {
         self.origins.get(path).cloned().unwrap_or_default()
+    }
+
+    /// Where tasks are kept: where the configuration says, or else where this user's services keep
+    /// their state.
+    pub(crate) fn store(&self) -> Result<Place, String> {
+        self.config.tasks.store.0.clone().map_or_else(Place::usual, Ok)
+    }
+
+    /// Whether the kind `count` and `/try` are served: as `web.demo` says, or else where there is
+    /// nothing else to run and nobody but this machine can reach the listener.
+    pub(crate) fn has_demo(&self) -> bool {
+        let web = &self.config.web;
+        let is_bare = self.commands.is_empty() && self.config.http.allow.is_empty();
+        web.demo.0.unwrap_or(is_bare && is_loopback(web.listen))
+    }
+
+    /// What is wrong with the programs of the commands: tasks that ask for these will fail.
+    pub(crate) fn missing_programs(&self) -> impl Iterator<Item = String> {
+        self.commands.iter().filter_map(|(name, command)| {
+            let why = command.why_it_cannot_start()?;
+            Some(format!("`commands.{name}`: {} {why}", command.program.display()))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Config, Key, Loaded, SECTIONS};
+use super::{Config, Key, Loaded, SECTIONS, Value as _};
 
 /// How wide a line of help may be.
 const WIDTH: usize = 90;
@@ -37,13 +37,28 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
         for key in section.keys {
             let line = format!("{} = {}", key.name, literal(key, &(key.show)(&loaded.config)));
             let line = if key.is_secret { format!("# {line}") } else { line };
-            let origin = loaded.origin(&key.path()).to_string();
+            let mut origin = loaded.origin(&key.path()).to_string();
+            if let Some(chosen) = chosen(loaded, &key.path()) {
+                origin = format!("{origin}: {chosen}");
+            }
             // A comment ends with its line.
             let origin = origin.replace(char::is_control, "\u{fffd}");
             let _ = writeln!(file, "{line:<44} # {origin}");
         }
     }
     file
+}
+
+/// What `auto` comes to, where that is no matter of the machine's size alone.
+fn chosen(loaded: &Loaded, path: &str) -> Option<String> {
+    let config = &loaded.config;
+    match path {
+        "tasks.store" if config.tasks.store.0.is_none() => {
+            loaded.store().ok().map(|place| place.show())
+        }
+        "web.demo" if config.web.demo.0.is_none() => Some(loaded.has_demo().show()),
+        _ => None,
+    }
 }
 
 /// The reference, as `docs/configuration.md` holds it: every key with its default, its help, its variable and its flag.
@@ -77,7 +92,8 @@ pub(super) fn reference() -> String {
 /// As TOML writes it. Only what TOML would write the same way stands without quotes.
 fn literal(key: &Key, value: &str) -> String {
     let is_number = value.parse::<i64>().is_ok_and(|number| number.to_string() == value);
-    if key.is_switch || is_number { value.to_owned() } else { quoted(value) }
+    let is_truth = key.is_switch && ["true", "false"].contains(&value);
+    if is_truth || is_number { value.to_owned() } else { quoted(value) }
 }
 
 /// A basic string of TOML.

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Value;
 
@@ -30,14 +30,24 @@ impl Place {
 
 impl Value for Place {
     fn wanted() -> String {
-        "the path of a file, or a URL like postgres://user@host/database".to_owned()
+        "the path of a file, sqlite:PATH, or a URL like \
+         postgres://user@host/database?sslmode=verify-full"
+            .to_owned()
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        match text.split_once("://") {
-            Some(("postgres" | "postgresql", _)) => Ok(Place::Server(text.to_owned())),
-            Some((scheme, _)) => Err(format!("`{scheme}://` is no store")),
-            None => PathBuf::parse(text).map(Place::File),
+        let Some((scheme, rest)) = scheme(text) else {
+            return PathBuf::parse(text).map(Place::File);
+        };
+        match &*scheme.to_ascii_lowercase() {
+            "postgres" | "postgresql" if rest.starts_with("//") => {
+                Ok(Place::Server(text.to_owned()))
+            }
+            "postgres" | "postgresql" => Err(format!("write {scheme}://…")),
+            "sqlite" => file(rest),
+            _ => Err(format!(
+                "`{scheme}:` is no store (a file whose name begins so is written ./{scheme}:…)"
+            )),
         }
     }
 
@@ -47,6 +57,32 @@ impl Value for Place {
             Place::Server(url) => without_password(url),
         }
     }
+}
+
+/// What stands before the first colon, if that can be the scheme of a URL, and what follows.
+fn scheme(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    // A single letter is a drive of Windows.
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    is_scheme.then_some((scheme, rest))
+}
+
+/// The file of a `sqlite:` URL. As elsewhere, `sqlite:a.db` and `sqlite://a.db` are relative, and
+/// `sqlite:/a.db` and `sqlite:///a.db` are not.
+fn file(rest: &str) -> Result<Place, String> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.starts_with(":memory:") {
+        return Err("tasks are not kept in memory, where a restart loses them".to_owned());
+    }
+    if path.contains('?') {
+        return Err("a `sqlite:` URL takes no parameters here".to_owned());
+    }
+    let path = PathBuf::parse(path).map_err(|_| "no path follows `sqlite:`".to_owned())?;
+    // So that it reads as a path when it is shown.
+    let is_like_url = scheme(&path.to_string_lossy()).is_some();
+    Ok(Place::File(if is_like_url { Path::new(".").join(path) } else { path }))
 }
 
 impl fmt::Debug for Place {
@@ -79,6 +115,37 @@ mod tests {
         ] {
             assert_eq!(Place::parse(url).map(|place| place.show()), Ok(shown.to_owned()));
         }
-        assert!(Place::parse("mysql://db").is_err());
+    }
+
+    #[test]
+    fn a_store_is_a_path_a_sqlite_url_or_a_postgres_url_and_nothing_else() {
+        for (text, path) in [
+            ("/x/t.db", "/x/t.db"),
+            ("t.db", "t.db"),
+            ("./ab:c.db", "./ab:c.db"),
+            ("/x/a:b.db", "/x/a:b.db"),
+            ("sqlite:/x/t.db", "/x/t.db"),
+            ("sqlite:///x/t.db", "/x/t.db"),
+            ("sqlite:x/t.db", "x/t.db"),
+            ("sqlite://x/t.db", "x/t.db"),
+            ("SQLite:t.db", "t.db"),
+            ("sqlite:ab:c.db", "./ab:c.db"),
+        ] {
+            let place = Place::parse(text).expect(text);
+            assert_eq!(place, Place::File(path.into()), "{text}");
+            assert_eq!(Place::parse(&place.show()), Ok(place), "{text}");
+        }
+        for (text, culprit) in [
+            ("mysql://db/tasks", "`mysql:` is no store"),
+            ("redis:6379", "`redis:` is no store"),
+            ("file:/x/t.db", "`file:` is no store"),
+            ("postgres:db/tasks", "write postgres://"),
+            ("sqlite::memory:", "not kept in memory"),
+            ("sqlite:t.db?mode=ro", "no parameters"),
+            ("sqlite:", "no path"),
+        ] {
+            let error = Place::parse(text).expect_err(text);
+            assert!(error.contains(culprit), "{text}: {error}");
+        }
     }
 }

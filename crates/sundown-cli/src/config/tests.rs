@@ -45,13 +45,13 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
         ("SUNDOWN_SHUTDOWN_FLUSH", "3s"),
         ("PATH", "/bin"),
     ]);
-    let flags = flags(&[("--shutdown-timeout", Some("1m")), ("--web-tryout", None)]);
+    let flags = flags(&[("--shutdown-timeout", Some("1m")), ("--demo", None)]);
     let loaded = load(Some(&path), environment, &flags).expect("it is fine");
     let shutdown = &loaded.config.shutdown;
     assert_eq!(shutdown.timeout, Time::seconds(60));
     assert_eq!(shutdown.flush, Auto(Some(Time::seconds(3))));
     assert_eq!(shutdown.release.show(), "1500ms");
-    assert!(loaded.config.web.tryout);
+    assert_eq!(loaded.config.web.demo, Auto(Some(true)));
     assert_eq!(loaded.config.web.workers, Auto(Some(3)));
     let told = effective(&loaded);
     for line in [
@@ -129,7 +129,7 @@ fn what_is_wrong_is_named_with_its_line_and_what_is_allowed() {
         ("list", "[web]\nworkers = [3]", "FILE:2: `web.workers` takes `auto`, or a number from 1"),
         ("count", "[web]\nworkers = 0", "not `0`"),
         ("crowd", "[web]\nworkers = 513", "a number from 1 to 512, not `513`"),
-        ("host", "[web]\nlisten = \"localhost:80\"", "a name is not resolved, give its address"),
+        ("host", "[web]\nlisten = \"example.org:80\"", "a name is not resolved, give its address"),
         (
             "level",
             "[log]\nlevel = \"3\"",

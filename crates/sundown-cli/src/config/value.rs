@@ -161,6 +161,7 @@ impl Value for Secret {
 pub(crate) struct Auto<T>(pub(crate) Option<T>);
 
 impl<T: Value> Value for Auto<T> {
+    const IS_SWITCH: bool = T::IS_SWITCH;
     const IS_SECRET: bool = T::IS_SECRET;
 
     fn wanted() -> String {
@@ -307,6 +308,34 @@ impl Value for Count {
     }
 }
 
+/// Names of hosts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Names(pub(crate) Vec<String>);
+
+impl Value for Names {
+    const IS_LIST: bool = true;
+
+    fn wanted() -> String {
+        "names of hosts like sundown.example.com, separated by commas".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names = names.map(|name| {
+            let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+            if !name.chars().all(is_of_a_name) {
+                return Err(String::new());
+            }
+            Ok(name.to_ascii_lowercase())
+        });
+        names.collect::<Result<_, _>>().map(Names)
+    }
+
+    fn show(&self) -> String {
+        self.0.join(",")
+    }
+}
+
 /// Addresses, and everything below them.
 impl Value for Vec<Target> {
     const IS_LIST: bool = true;
@@ -328,16 +357,22 @@ impl Value for Vec<Target> {
 
 impl Value for SocketAddr {
     fn wanted() -> String {
-        "an address and a port like 127.0.0.1:8080 or [::1]:8080".to_owned()
+        "an address and a port like 127.0.0.1:8080, [::1]:8080 or localhost:8080".to_owned()
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| match text.rsplit_once(':') {
-            Some((_, port)) if port.parse::<u16>().is_ok() => {
-                "a name is not resolved, give its address".to_owned()
+        let port = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        match (text.parse(), port) {
+            (Ok(address), _) => Ok(address),
+            (Err(_), Some((host, port))) if host.eq_ignore_ascii_case("localhost") => {
+                Ok(SocketAddr::from(([127, 0, 0, 1], port)))
             }
-            _ => String::new(),
-        })
+            (Err(_), Some(("", port))) => {
+                Err(format!("write 127.0.0.1:{port} for this machine only, or 0.0.0.0:{port}"))
+            }
+            (Err(_), Some(_)) => Err("a name is not resolved, give its address".to_owned()),
+            (Err(_), None) => Err(String::new()),
+        }
     }
 
     fn show(&self) -> String {

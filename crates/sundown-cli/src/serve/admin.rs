@@ -2,14 +2,18 @@
 
 use std::sync::{Arc, OnceLock};
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, web};
 use sundown::{BoxError, ShutdownCoordinator};
-use sundown_health::Health;
+use sundown_health::{Health, Token};
 use sundown_metrics::MetricsService;
 use sundown_tasks::TaskService;
 use sundown_web::{Server, WebServer};
 
-use super::{ADMIN, bind};
+use super::ADMIN;
+use super::bearer::Watch;
+use super::listeners::{ADMIN_CONNECTIONS, Listener};
+use super::site::Site;
 use crate::config::Config;
 
 /// The most bytes a request to it may carry: a reason to stop.
@@ -24,9 +28,12 @@ pub(super) fn serve(
     config: &Config,
     metrics: &MetricsService,
     ready: &Ready,
+    listener: Listener,
 ) -> Result<WebServer, BoxError> {
     let settings = &config.admin;
-    let listener = bind("admin.listen", settings.listen)?;
+    let site = Site::new(listener.socket.local_addr()?, &config.web.hosts.0);
+    let token = settings.token.0.as_ref().and_then(|token| Token::new(token.0.clone()));
+    let watch = Watch::new(ADMIN);
     let ready = ready.clone();
     let mut health = Health::new(coordinator.clone())
         .check("task service", move || ready.get().is_some_and(TaskService::is_healthy));
@@ -38,18 +45,25 @@ pub(super) fn serve(
     }
     let metrics = metrics.clone();
     let application = move || {
+        let (site, watch, token) = (site.clone(), watch.clone(), token.clone());
         let metrics = metrics.clone();
         let scrape = move || {
             let values = metrics.render();
             async { HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(values) }
         };
-        App::new().configure(health.routes()).route("/metrics", web::get().to(scrape))
+        App::new()
+            .wrap(from_fn(move |request, next| watch.clone().observe(token.clone(), request, next)))
+            .wrap(from_fn(move |request, next| site.clone().check(request, next)))
+            .configure(health.routes())
+            .route("/metrics", web::get().to(scrape))
     };
     let server = Server::new(ADMIN)
         .workers(1)
         .closes_last()
+        .max_connections(ADMIN_CONNECTIONS)
         .body_limit(BODY)
         .request_timeout(config.web.head_timeout.0)
         .stall_timeout(config.web.stall_timeout.0);
-    Ok(server.serve(coordinator, listener, application)?)
+    let server = if listener.is_shared { server.shared_listener() } else { server };
+    Ok(server.serve(coordinator, listener.socket, application)?)
 }

@@ -15,33 +15,44 @@ use sundown_tasks::TaskService;
 use sundown_tempfiles::TempFiles;
 use sundown_web::{Server, WebServer};
 
+use super::bearer::Watch;
+use super::listeners::{self, Listener};
 use super::problem::problem;
-use super::{WEB, bearer, bind, tasks, tryout};
-use crate::config::Config;
+use super::site::Site;
+use super::{WEB, demo, tasks};
+use crate::config::Loaded;
 
 /// Serves it until `drain`.
 pub(super) fn serve(
     coordinator: Arc<dyn ShutdownCoordinator>,
-    config: &Config,
+    loaded: &Loaded,
     files: &TempFiles,
     tasks: &TaskService,
+    listener: Listener,
 ) -> Result<WebServer, BoxError> {
-    let settings = &config.web;
-    let listener = bind("web.listen", settings.listen)?;
+    let settings = &loaded.config.web;
+    let site = Site::new(listener.socket.local_addr()?, &settings.hosts.0);
     let mut server = Server::new(WEB)
         .request_timeout(settings.head_timeout.0)
         .stall_timeout(settings.stall_timeout.0)
-        .body_limit(settings.body_limit.0);
+        .body_limit(settings.body_limit.0)
+        .http2(settings.http2)
+        .max_connections(listeners::connections(settings.max_connections.0));
+    if listener.is_shared {
+        server = server.shared_listener();
+    }
     if let Some(workers) = settings.workers.0 {
         server = server.workers(workers);
     }
     let token = settings.token.0.as_ref().and_then(|token| Token::new(token.0.clone()));
-    let (has_tryout, limit) = (settings.tryout, settings.body_limit.0);
-    let (files, tasks) = (files.clone(), tasks.clone());
+    let (has_demo, limit) = (loaded.has_demo(), settings.body_limit.0);
+    let (files, tasks, watch) = (files.clone(), tasks.clone(), Watch::new(WEB));
     let application = move || {
         let (token, files, tasks) = (token.clone(), files.clone(), tasks.clone());
+        let (watch, site) = (watch.clone(), site.clone());
         App::new()
-            .wrap(from_fn(move |request, next| bearer::admit(token.clone(), request, next)))
+            .wrap(from_fn(move |request, next| watch.clone().admit(token.clone(), request, next)))
+            .wrap(from_fn(move |request, next| site.clone().check(request, next)))
             .configure(move |app| errors(app, limit))
             .configure(tasks::routes(tasks, limit))
             .service(
@@ -51,13 +62,13 @@ pub(super) fn serve(
                     .default_service(web::to(not_allowed)),
             )
             .configure(move |app| {
-                if has_tryout {
-                    app.app_data(Data::new(files)).configure(tryout::routes);
+                if has_demo {
+                    app.app_data(Data::new(files)).configure(demo::routes);
                 }
             })
             .default_service(web::to(unknown))
     };
-    Ok(server.serve(coordinator, listener, application)?)
+    Ok(server.serve(coordinator, listener.socket, application)?)
 }
 
 /// What cannot be read is told as everything else that is wrong.

@@ -1,6 +1,8 @@
 //! Opens the task store, and waits for one that is not there yet.
 
-use std::fs;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::named;
-use crate::config::{Auto, Config, Loaded, Place};
+use crate::config::{Auto, Config, Loaded, Place, Value as _};
 
 /// The pauses between two tries, each twice as long as the one before.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -28,7 +30,9 @@ pub(super) async fn wait_for(
     loaded: &Loaded,
 ) -> Result<Option<Arc<dyn Store>>, BoxError> {
     let refused = |error: &dyn std::fmt::Display| named(loaded, "tasks.store", error);
-    let way = Way::to(&loaded.config).map_err(|error| refused(&error))?;
+    let place = loaded.store().map_err(|error| refused(&error))?;
+    info!(store = %absolute(&place).show(), "tasks are kept here");
+    let way = Way::to(place, &loaded.config).map_err(|error| refused(&error))?;
     let (began, mut wait) = (Instant::now(), Wait::default());
     loop {
         let why = match shutdown.until(way.open()).await {
@@ -54,6 +58,16 @@ pub(super) async fn wait_for(
     }
 }
 
+/// A file by its whole path: who reads the log need not know where the process was started.
+fn absolute(place: &Place) -> Place {
+    match place {
+        Place::File(path) => {
+            Place::File(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+        }
+        Place::Server(url) => Place::Server(url.clone()),
+    }
+}
+
 /// How to get at the store that is configured.
 enum Way {
     File(PathBuf),
@@ -61,15 +75,11 @@ enum Way {
 }
 
 impl Way {
-    fn to(config: &Config) -> Result<Self, String> {
-        let place = match &config.tasks.store.0 {
-            Some(place) => place.clone(),
-            None => Place::usual()?,
-        };
+    fn to(place: Place, config: &Config) -> Result<Self, String> {
         match place {
             Place::File(path) => {
                 if let Some(directory) = path.parent().filter(|path| *path != Path::new("")) {
-                    fs::create_dir_all(directory).map_err(|error| {
+                    private_directory(directory).map_err(|error| {
                         format!("cannot create {}: {error}", directory.display())
                     })?;
                 }
@@ -98,6 +108,11 @@ impl Way {
             Way::Server(settings) => Ok(Arc::new(PostgresStore::connect(settings.clone()).await?)),
         }
     }
+}
+
+/// One that is made here is for this user alone.
+fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// A wait, by what was done after each try in vain.

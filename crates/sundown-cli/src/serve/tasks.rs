@@ -2,7 +2,10 @@
 
 mod answer;
 mod ask;
+mod bulk;
 mod events;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
@@ -58,6 +61,9 @@ pub(super) fn routes(service: TaskService, limit: u64) -> impl FnOnce(&mut Servi
                     .default_service(only("GET, HEAD, POST")),
             )
             .service(resource("/batch").post(batch).default_service(only("POST")))
+            .service(resource("/cancel").post(bulk::cancel).default_service(only("POST")))
+            .service(resource("/requeue").post(bulk::requeue).default_service(only("POST")))
+            .service(resource("/discard").post(bulk::discard).default_service(only("POST")))
             .service(one);
         let document = resource("/openapi.json")
             .get(document)

@@ -68,7 +68,7 @@ fn kinds(loaded: &Loaded, files: &TempFiles) -> Vec<Kind> {
         };
         kinds.push(calls.kind());
     }
-    if config.web.tryout {
+    if loaded.has_demo() {
         kinds.push(Kind::new(Counting));
     }
     kinds

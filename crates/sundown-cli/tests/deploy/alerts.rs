@@ -77,6 +77,7 @@ fn the_tests_notice_a_rule_that_is_wrong() {
         ("SundownDrainNearBudget", "> 0.8 * max", "> 8 * max"),
         ("SundownPreviousStop", "verdict!=\"clean\"", "verdict!=\"lost\""),
         ("SundownProcessLost", "unless sundown_tasks_rescued_total offset 15m", ""),
+        ("SundownTasksUnserved", "(sundown_tasks_unserved) > 0", "(sundown_tasks_unserved) > 3"),
         ("SundownNotReady", "[a-z0-9]{5}", "[a-z0-9]{9}"),
         ("SundownNotReady", "Running|Pending", "Running|Pending|Failed"),
         ("SundownNotReady", "Running|Pending", "Running"),

@@ -79,7 +79,7 @@ async fn alone_and_without_privileges_it_serves_resolves_works_and_stops() {
         ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
         ("SUNDOWN_WEB_LISTEN", "127.0.0.1:0"),
         ("SUNDOWN_ADMIN_LISTEN", "127.0.0.1:0"),
-        ("SUNDOWN_WEB_TRYOUT", "true"),
+        ("SUNDOWN_WEB_DEMO", "true"),
         ("SUNDOWN_TASKS_STORE", "/data/tasks.db"),
         ("SUNDOWN_HTTP_ALLOW", &allow),
     ]);

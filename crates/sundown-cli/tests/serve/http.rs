@@ -45,7 +45,7 @@ impl Client {
     }
 
     pub(crate) async fn ask(&mut self, line: &str, headers: &str) -> std::io::Result<()> {
-        self.send(format!("{line} HTTP/1.1\r\nHost: x\r\n{headers}\r\n").as_bytes()).await
+        self.send(format!("{line} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await
     }
 
     /// Asks and reads the answer.

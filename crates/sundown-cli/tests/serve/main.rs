@@ -3,10 +3,15 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod admittance;
+mod attacks;
 mod drain;
+mod first_run;
 mod hostile;
 mod http;
+mod notify;
 mod operating;
+mod readme;
 mod service;
 mod starting;
 mod terminal;

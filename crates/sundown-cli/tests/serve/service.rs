@@ -64,7 +64,7 @@ pub(crate) fn start(scratch: &Scratch, flags: &str) -> Service {
 }
 
 pub(crate) fn launch(scratch: &Scratch, flags: &str) -> Launch {
-    sundown("serve --web-tryout --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0")
+    sundown("serve --demo --web-http2 --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0")
         .arg("--temp-directory")
         .arg(scratch.path("tmp"))
         .arg("--store")

@@ -18,14 +18,30 @@ use crate::http::{get, request};
 use crate::service::{PATIENCE, Scratch, last_word, launch, state_directory};
 
 /// A service on a terminal of its own, with somebody who reads it.
-struct Terminal {
+pub(crate) struct Terminal {
     keys: File,
     seen: Arc<Mutex<String>>,
     service: Child,
 }
 
 impl Terminal {
+    /// `sundown serve` as a new user starts it, but for its ports and directories.
+    pub(crate) fn plain(scratch: &Scratch) -> Self {
+        Terminal::plain_at(scratch, "127.0.0.1:0".parse().unwrap())
+    }
+
+    pub(crate) fn plain_at(scratch: &Scratch, web: SocketAddr) -> Self {
+        let flags =
+            format!("--listen {web} --admin-listen 127.0.0.1:0 --store {}", scratch.path("t.db"));
+        Terminal::of(scratch, &flags, &[])
+    }
+
     fn start(scratch: &Scratch, flags: &str, environment: &[(&str, &str)]) -> Self {
+        let flags = format!("--demo --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 {flags}");
+        Terminal::of(scratch, &flags, environment)
+    }
+
+    fn of(scratch: &Scratch, flags: &str, environment: &[(&str, &str)]) -> Self {
         let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&keys).unwrap();
         unlockpt(&keys).unwrap();
@@ -35,7 +51,7 @@ impl Terminal {
             OpenOptions::new().read(true).write(true).custom_flags(no_control).open(&name).unwrap()
         };
         let service = Command::new(env!("CARGO_BIN_EXE_sundown"))
-            .args("serve --web-tryout --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0".split(' '))
+            .arg("serve")
             .args(["--temp-directory", &scratch.path("tmp")])
             .args(flags.split_whitespace())
             .env_remove("KUBERNETES_SERVICE_HOST")
@@ -76,19 +92,19 @@ impl Terminal {
         }
     }
 
-    fn address(&self, name: &str) -> SocketAddr {
+    pub(crate) fn address(&self, name: &str) -> SocketAddr {
         let plain = without_escapes(&self.seen());
         let (_, rest) = plain.split_once(&format!("{name}=")).unwrap();
         rest.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let id = Pid::from_child(&self.service);
         kill_process(id, signal).unwrap();
     }
 
     /// Its exit code, and all that was seen.
-    fn wait(mut self) -> (Option<i32>, String) {
+    pub(crate) fn wait(mut self) -> (Option<i32>, String) {
         let began = Instant::now();
         let status = loop {
             match self.service.try_wait().unwrap() {
@@ -167,22 +183,39 @@ fn a_pipe_that_nobody_reads_changes_no_exit_code() {
     assert_eq!(last_word(&exit)["sundown"], "clean");
 }
 
+/// Stops it while an answer takes so many milliseconds; its exit code, and all that was seen.
+async fn stopped_during(milliseconds: u32, environment: (&str, &str)) -> (Option<i32>, String) {
+    let scratch = Scratch::new();
+    let terminal = Terminal::start(&scratch, "", &[environment]);
+    let web = terminal.address("web");
+    let path = format!("/try/slow/{milliseconds}");
+    let slow = tokio::task::JoinSet::from_iter([async move { get(web, &path).await }]);
+    sleep(Duration::from_millis(200)).await;
+    terminal.signal(Signal::TERM);
+    slow.join_all().await;
+    terminal.wait()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_without_colours_gets_plain_lines() {
-    for environment in [("NO_COLOR", "1"), ("TERM", "dumb")] {
-        let scratch = Scratch::new();
-        let terminal = Terminal::start(&scratch, "", &[environment]);
-        let web = terminal.address("web");
-        let slow =
-            tokio::task::JoinSet::from_iter([async move { get(web, "/try/slow/500").await }]);
-        sleep(Duration::from_millis(200)).await;
-        terminal.signal(Signal::TERM);
-        slow.join_all().await;
-        let (code, seen) = terminal.wait();
-        assert_eq!(code, Some(0), "{seen}");
-        assert!(!seen.contains('\x1b') && !seen.contains("stopping: "), "{environment:?} {seen}");
-        assert!(seen.contains("shutdown ended"), "{seen}");
-    }
+async fn without_colours_there_is_a_view_all_the_same() {
+    let (code, seen) = stopped_during(700, ("NO_COLOR", "1")).await;
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains("stopping: drain, "), "{seen}");
+    let colours = seen.split("\x1b[").skip(1).filter(|escape| {
+        let end = escape.find(|c: char| c.is_ascii_alphabetic());
+        end.is_some_and(|end| escape[end..].starts_with('m'))
+    });
+    assert_eq!(colours.count(), 0, "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_cannot_redraw_gets_a_line_every_ten_seconds() {
+    let (code, seen) = stopped_during(11_000, ("TERM", "dumb")).await;
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(!seen.contains('\x1b') && !seen.contains("stopping: drain"), "{seen}");
+    let line = seen.lines().find(|line| line.contains("still stopping")).expect(&seen);
+    assert!(line.contains("web for 10") && line.contains("saves and leaves"), "{line}");
+    assert!(seen.contains("shutdown ended"), "{seen}");
 }
 
 #[cfg(target_os = "linux")]
@@ -214,7 +247,7 @@ async fn nobody_wakes_up_to_draw_what_is_not_there() {
 }
 
 /// Text as it would be read: without colours, and without the movements of the cursor.
-fn without_escapes(text: &str) -> String {
+pub(crate) fn without_escapes(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, escaped)) = rest.split_once("\x1b[") {

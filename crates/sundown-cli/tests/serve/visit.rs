@@ -200,7 +200,7 @@ const PAUSE_EVERY: usize = 64 * 1024;
 
 /// How many bytes came, read slowly.
 async fn get_h2(send: ::h2::client::SendRequest<Bytes>, path: &str) -> Result<usize, String> {
-    let request = http::Request::get(format!("http://x{path}")).body(()).map_err(told)?;
+    let request = http::Request::get(format!("http://localhost{path}")).body(()).map_err(told)?;
     let mut ready = send.ready().await.map_err(told)?;
     let (response, _) = ready.send_request(request, true).map_err(told)?;
     let mut body = response.await.map_err(told)?.into_body();

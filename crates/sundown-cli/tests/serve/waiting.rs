@@ -19,7 +19,7 @@ fn server_that_is_down() -> Server {
 }
 
 fn start(scratch: &Scratch, url: &str) -> Process {
-    sundown("serve --web-tryout --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --temp-directory")
+    sundown("serve --demo --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --temp-directory")
         .arg(scratch.path("tmp"))
         .args(["--store", url])
         .args(["--shutdown-report-file", &scratch.path("stop.json")])

@@ -13,13 +13,13 @@ use crate::api::{Desk, end_of, in_an_hour, post, problem, submit, until, until_i
 use crate::service::{Scratch, serving};
 
 /// A server that answers as its paths say, and remembers what it was asked.
-struct Other {
+pub(crate) struct Other {
     port: u16,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Other {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::<Mutex<Vec<String>>>::default();
@@ -33,11 +33,11 @@ impl Other {
         Other { port, heard }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 }
@@ -111,12 +111,19 @@ fn impatient(other: &Other, timeout: &str) -> Desk {
     Desk::open(&flags(&other.url("/in"), timeout))
 }
 
-fn flags(allow: &str, timeout: &str) -> String {
+pub(crate) fn flags(allow: &str, timeout: &str) -> String {
     format!("--http-allow {allow} --http-timeout {timeout} --http-answer-limit 4KiB")
 }
 
-fn call(url: &str) -> Value {
+pub(crate) fn call(url: &str) -> Value {
     json!({ "kind": "http", "input": { "url": url, "body": "hello" }, "max_attempts": 1 })
+}
+
+/// The key that came with a request.
+pub(crate) fn key(request: &str) -> String {
+    let lower = request.to_ascii_lowercase();
+    let key = lower.lines().find_map(|line| line.strip_prefix("idempotency-key: "));
+    key.unwrap_or_else(|| panic!("no key: {request}")).to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,12 +138,13 @@ async fn a_server_is_asked_with_a_key_by_which_it_knows_who_asks_again() {
     assert_eq!(ended["output"], json!({ "status": 200, "body": "done", "is_truncated": false }));
     assert_eq!((&ended["attempt"], &ended["failures"]), (&json!(2), &json!(1)));
     let heard = other.heard();
-    let key = format!("idempotency-key: sundown-task-{}\r\n", ended["id"].as_str().unwrap());
-    assert_eq!(heard.len(), 2);
+    let end = format!("-{}", ended["id"].as_str().unwrap());
+    assert_eq!((heard.len(), key(&heard[0])), (2, key(&heard[1])));
+    assert!(key(&heard[0]).starts_with("sundown-") && key(&heard[0]).ends_with(&end));
     for request in heard {
         let lower = request.to_ascii_lowercase();
         assert!(lower.starts_with("post /in/flaky http/1.1"), "{request}");
-        assert!(lower.contains(&key) && lower.contains("x-colour: red\r\n"), "{request}");
+        assert!(lower.contains("x-colour: red\r\n"), "{request}");
         assert!(request.ends_with("\r\n\r\nhello"), "{request}");
     }
     for method in ["GET", "DELETE", "PUT", "HEAD"] {
@@ -221,8 +229,8 @@ async fn another_server_gets_no_header_that_could_be_a_secret() {
     assert_eq!(before.matches("hush").count(), 4, "{before}");
     assert!(!after.contains("hush"), "{after}");
     let lower = after.to_ascii_lowercase();
-    let key = format!("idempotency-key: sundown-task-{}\r\n", ended["id"].as_str().unwrap());
-    for header in ["content-type: text/plain\r\n", "accept: text/html\r\n", &key] {
+    assert!(key(&after).ends_with(&format!("-{}", ended["id"].as_str().unwrap())));
+    for header in ["content-type: text/plain\r\n", "accept: text/html\r\n"] {
         assert!(lower.contains(header), "{after}");
     }
     assert!(after.ends_with("\r\n\r\nhello"), "{after}");
@@ -242,12 +250,14 @@ async fn no_proxy_of_the_environment_comes_in_between() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_allowed_once_is_looked_at_again_when_it_runs() {
+async fn what_is_not_allowed_any_more_is_not_asked_for_and_waits_until_it_is_again() {
     let other = Other::start();
     let scratch = Scratch::new();
     let commands = "[commands.true]\nrun = [\"/bin/true\"]\n";
     let flags = flags(&other.url("/in"), "20s");
-    let mut service = serving(Desk::launch(&scratch, commands, &flags).spawn().unwrap());
+    let launch =
+        |commands, flags: &str| serving(Desk::launch(&scratch, commands, flags).spawn().unwrap());
+    let mut service = launch(commands, &flags);
     let mut ids = Vec::new();
     for mut task in
         [call(&other.url("/in/ok")), json!({ "kind": "command", "input": { "command": "true" } })]
@@ -261,15 +271,21 @@ async fn what_was_allowed_once_is_looked_at_again_when_it_runs() {
     assert_eq!(store.execute("update task set run_at = 0", []).unwrap(), 2);
     drop(store);
 
-    let commands = "[commands.false]\nrun = [\"/bin/false\"]\n";
-    let flags = flags.replace("/in", "/elsewhere");
-    let service = serving(Desk::launch(&scratch, commands, &flags).spawn().unwrap());
-    let desk = Desk { service, scratch };
-    for (id, culprit) in ids.iter().zip(["is not allowed", "no command `true`"]) {
-        let ended = until(desk.at(), id, "failed").await;
-        assert!(ended["error"].as_str().unwrap().contains(culprit), "{ended}");
+    let others = "[commands.false]\nrun = [\"/bin/false\"]\n";
+    let mut service = launch(others, &flags.replace("/in", "/elsewhere"));
+    for (id, culprit) in ids.iter().zip(["is not allowed", "has the command `true`"]) {
+        let waits = until_it(service.web, id, |task| !task["waits_for"].is_null()).await;
+        assert!(waits["waits_for"].as_str().unwrap().contains(culprit), "{waits}");
+        assert_eq!((&waits["failures"], &waits["interruptions"]), (&json!(0), &json!(0)));
     }
     assert_eq!(other.heard(), [""; 0]);
+    service.signal(Signal::Term);
+    service.ends_with(0);
+
+    let desk = Desk { service: launch(commands, &flags), scratch };
+    for id in &ids {
+        until(desk.at(), id, "succeeded").await;
+    }
     desk.close();
 }
 

@@ -158,7 +158,7 @@ fn again(desk: Desk) -> Desk {
 }
 
 fn sundown_again(scratch: &Scratch, flags: &str) -> Process {
-    let launch = crate::service::sundown("serve --web-tryout --admin-listen 127.0.0.1:0");
+    let launch = crate::service::sundown("serve --demo --admin-listen 127.0.0.1:0");
     let launch = launch.arg("--temp-directory").arg(scratch.path("tmp"));
     let launch = launch.arg("--store").arg(scratch.path("tasks.db"));
     launch.args(flags.split_whitespace()).spawn().unwrap()
@@ -185,5 +185,30 @@ async fn a_watcher_does_not_notice_a_restart() {
     assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>(), "each once, in order");
     let events = |name: &str| told.iter().filter(|line| line["event"] == name).count();
     assert_eq!((events("progress"), events("interrupted"), events("over")), (40, 1, 1));
+    desk.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_are_changed_by_a_filter() {
+    let desk = Desk::open("");
+    for _ in 0..3 {
+        run(desk.at(), &["submit", "count", r#"{"to":1}"#, "--in", "1h"], 0).await;
+    }
+    for (arguments, count) in [
+        (&["cancel", "--kind", "count", "--yes"][..], 3),
+        (&["requeue", "--state", "cancelled", "--kind", "other", "--yes"], 0),
+        (&["requeue", "--state", "cancelled", "--yes"], 3),
+    ] {
+        let changed = lines(&run(desk.at(), arguments, 0).await).remove(0);
+        assert_eq!(changed["count"], count, "{arguments:?}");
+    }
+    for id in ["1", "2", "3"] {
+        until(desk.at(), id, "succeeded").await;
+    }
+    let discard = ["discard", "--state", "succeeded", "--yes"];
+    assert_eq!(lines(&run(desk.at(), &discard, 0).await)[0]["count"], 3);
+    assert_eq!(lines(&run(desk.at(), &["list"], 0).await)[0]["tasks"], json!([]));
+    let refused = error(&run(desk.at(), &["requeue", "--state", "pending", "--yes"], 2).await);
+    assert!(refused.contains("failed") && refused.contains("dead"), "{refused}");
     desk.close();
 }

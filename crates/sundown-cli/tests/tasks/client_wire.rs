@@ -14,13 +14,13 @@ use crate::api::Desk;
 const STARTED: &str = r#"{"id":"7","stream_url":"/tasks/7/events","is_new":true}"#;
 
 /// Somebody who answers as this function says, or hangs up.
-struct Other {
-    url: String,
+pub(crate) struct Other {
+    pub(crate) url: String,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Other {
-    fn who(says: impl Fn(&str, usize) -> Option<String> + Send + 'static) -> Self {
+    pub(crate) fn who(says: impl Fn(&str, usize) -> Option<String> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heard = Arc::<Mutex<Vec<String>>>::default();
@@ -42,7 +42,7 @@ impl Other {
         Other { url, heard }
     }
 
-    fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 }
@@ -64,7 +64,7 @@ fn read(stream: &TcpStream) -> Option<String> {
     Some(text + &String::from_utf8(body).ok()?)
 }
 
-fn answer(status: &str, kind: &str, body: &str) -> Option<String> {
+pub(crate) fn answer(status: &str, kind: &str, body: &str) -> Option<String> {
     let length = body.len();
     Some(format!(
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\
@@ -72,7 +72,7 @@ fn answer(status: &str, kind: &str, body: &str) -> Option<String> {
     ))
 }
 
-fn json(body: &str) -> Option<String> {
+pub(crate) fn json(body: &str) -> Option<String> {
     answer("200 OK", "application/json", body)
 }
 
@@ -88,7 +88,7 @@ fn said(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-fn body(request: &str) -> &str {
+pub(crate) fn body(request: &str) -> &str {
     request.split_once("\r\n\r\n").unwrap().1
 }
 
@@ -176,4 +176,119 @@ async fn no_proxy_of_the_environment_comes_in_between() {
     let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     desk.close();
+}
+
+#[test]
+fn control_characters_of_a_refusal_are_written_out() {
+    let detail =
+        r#"{"code":"unknown_kind","detail":"no kind `\u001b]0;mine\u0007\u009b2J`\nerror: fake"}"#;
+    let rude = Other::who(move |_, _| answer("422 No", "application/problem+json", detail));
+    for arguments in [&["submit", "x", "{}"][..], &["cancel", "7"], &["list"]] {
+        let said = said(&run(&rude.url, arguments, 2));
+        assert!(said.contains(r"no kind `\u{1b}]0;mine\u{7}\u{9b}2J` error: fake"), "{said:?}");
+        assert_eq!(said.lines().count(), 1, "{said:?}");
+        assert!(!said.trim_end().contains(|c: char| c.is_control()), "{said:?}");
+    }
+}
+
+#[test]
+fn a_task_that_begins_later_is_sent_with_its_time() {
+    let other = Other::who(|_, _| json(STARTED));
+    run(&other.url, &["submit", "x", "{}", "--key", "k", "--at", "2027-01-31T09:00:00+01:00"], 0);
+    let sent = r#"{"kind":"x","input":{},"key":"k","run_at":1801382400000}"#;
+    assert_eq!(body(&other.heard()[0]), sent);
+}
+
+#[test]
+fn tasks_are_changed_by_a_filter_page_by_page_and_not_without_consent() {
+    let service = || {
+        Other::who(|_, count| match count {
+            1 => json(r#"{"count":1000,"next":"17"}"#),
+            2 => json(r#"{"count":0,"next":"9"}"#),
+            _ => json(r#"{"count":37,"next":null}"#),
+        })
+    };
+    let other = service();
+    let requeue = ["requeue", "--state", "dead", "--kind", "mail"];
+    // Nobody can be asked: the standard input is no terminal.
+    let said = said(&run(&other.url, &requeue, 2));
+    assert!(said.contains("say --yes") && other.heard().is_empty(), "{said}");
+
+    let done = run(&other.url, &[&requeue[..], &["--yes"]].concat(), 0);
+    assert_eq!(String::from_utf8(done.stdout).unwrap(), "{\"count\":1037}\n");
+    let heard = other.heard();
+    assert!(heard.iter().all(|request| request.starts_with("POST /tasks/requeue ")), "{heard:?}");
+    let bodies: Vec<&str> = heard.iter().map(|request| body(request)).collect();
+    assert_eq!(
+        bodies,
+        [
+            r#"{"state":"dead","kind":"mail","dry_run":false}"#,
+            r#"{"state":"dead","kind":"mail","dry_run":false,"cursor":"17"}"#,
+            r#"{"state":"dead","kind":"mail","dry_run":false,"cursor":"9"}"#,
+        ]
+    );
+    for (operation, path) in
+        [("cancel", "POST /tasks/cancel "), ("discard", "POST /tasks/discard ")]
+    {
+        let other = service();
+        let table = [operation, "--kind", "mail", "--yes", "-o", "table"];
+        let told = String::from_utf8(run(&other.url, &table, 0).stdout).unwrap();
+        assert!(told.starts_with("1037 tasks "), "{told}");
+        assert!(other.heard()[0].starts_with(path), "{:?}", other.heard());
+    }
+}
+
+#[test]
+fn tables_tell_ages_attempts_and_what_a_task_waits_for() {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let task = |id: u32, state: &str, more: &str| {
+        let created = now - 190_000;
+        format!(
+            r#"{{"id":"{id}","kind":"mail","state":"{state}","attempt":2,"failures":1,"max_attempts":5,
+            "interruptions":1,"input":{{"to":"me"}},"created_at":{created},"run_at":{created}{more}}}"#
+        )
+    };
+    let (began, ended, due) = (now - 100_000, now - 98_200, now + 305_000);
+    let tasks = [
+        task(
+            1,
+            "dead",
+            &format!(r#","started_at":{began},"ended_at":{ended},"error":"no\u001b[2Jroute""#),
+        ),
+        task(2, "pending", r#","waits_for":"no running replica has the command `newcmd`""#),
+        task(3, "pending", "")
+            .replace(&format!("\"run_at\":{}", now - 190_000), &format!("\"run_at\":{due}")),
+    ];
+    let page = format!(r#"{{"tasks":[{}],"next":null}}"#, tasks.join(","));
+    let dead = tasks[0].clone();
+    let other =
+        Other::who(move |line, _| json(if line.contains("/tasks/1") { &dead } else { &page }));
+    let table = String::from_utf8(run(&other.url, &["list", "-o", "table"], 0).stdout).unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    assert_eq!(rows[0], ["id", "state", "kind", "age", "took", "tries", "what"]);
+    assert_eq!(rows[1], ["1", "dead", "mail", "3 m ago", "1.8 s", "2", r"no\u{1b}[2Jroute"]);
+    assert_eq!(
+        rows[2],
+        [
+            "2",
+            "pending",
+            "mail",
+            "3 m ago",
+            "2",
+            "waits: no running replica has the command `newcmd`"
+        ]
+    );
+    assert_eq!(rows[3], ["3", "pending", "mail", "3 m ago", "2", "due in 5 m"]);
+    let shown =
+        String::from_utf8(run(&other.url, &["show", "1", "-o", "table"], 0).stdout).unwrap();
+    for line in [
+        "took        1.8 s\n",
+        "attempts    2 begun, 1 of 5 failed, 1 interrupted\n",
+        " (3 m ago)\n",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
 }

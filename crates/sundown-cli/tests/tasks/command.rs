@@ -216,7 +216,9 @@ async fn a_program_that_fills_the_disk_is_ended_and_its_neighbour_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_sees_nothing_of_the_environment_of_the_service() {
     let scratch = crate::service::Scratch::new();
-    let launch = Desk::launch(&scratch, COMMANDS, "").env("SUNDOWN_ADMIN_TOKEN", "battery-staple");
+    let launch = Desk::launch(&scratch, COMMANDS, "")
+        .env("SUNDOWN_ADMIN_TOKEN", "battery-staple")
+        .env("NOTIFY_SOCKET", scratch.path("notify"));
     let service = crate::service::serving(launch.spawn().unwrap());
     let desk = Desk { service, scratch };
     let ended = end_of(desk.at(), &command("surroundings", &[]), "succeeded").await;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod api;
+mod bulk;
 mod calls;
 mod client;
 mod client_terminal;
@@ -11,13 +12,18 @@ mod client_wire;
 mod command;
 mod command_begin;
 mod command_end;
+mod documented;
 mod events;
+mod failures;
 #[expect(dead_code, reason = "the tests of serving use the rest")]
 #[path = "../serve/http.rs"]
 mod http;
+mod identity;
 mod intake;
 mod openapi;
+mod private;
 mod refusals;
+mod routing;
 mod schema;
 #[expect(dead_code, reason = "the tests of serving use the rest")]
 #[path = "../serve/service.rs"]

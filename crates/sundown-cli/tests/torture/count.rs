@@ -56,6 +56,10 @@ pub(crate) struct Counts {
     pub(crate) again: Counter,
     pub(crate) batches: Counter,
     pub(crate) cancelled: Counter,
+    /// Lives of replicas that lack something that tasks need.
+    pub(crate) partial: Counter,
+    /// Tasks that such a replica refused.
+    pub(crate) elsewhere: Counter,
     /// Tasks for later.
     pub(crate) later: Counter,
     /// Writes of superseded attempts that the service itself reports as refused.
@@ -69,7 +73,7 @@ impl fmt::Display for Counts {
             "{} kill -9 ({} commands alive), {} SIGTERM ({} cut off), {} frozen ({} in a commit), \
              {} at system calls, {} outages ({} full), {} locks and {} long ones ({} times \
              unavailable), {} stalls, {} failed starts; {} acknowledged, {} asked again, {} batches, \
-             {} cancelled, {} for later, {} refused writes",
+             {} cancelled, {} for later, {} refused writes, {} lives without something, {} refused there",
             self.kills,
             self.alive,
             self.terms,
@@ -90,6 +94,8 @@ impl fmt::Display for Counts {
             self.cancelled,
             self.later,
             self.refused,
+            self.partial,
+            self.elsewhere,
         )
     }
 }

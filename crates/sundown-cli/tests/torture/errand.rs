@@ -18,14 +18,12 @@ const PATIENT: Duration = Duration::from_secs(12);
 /// The most that a batch has.
 const BATCH: usize = 6;
 
-/// Most are quick; some take several steps, in a process of their own or in the service itself; some
-/// fail at first; some do not listen.
-pub(crate) fn task(random: &mut fastrand::Rng) -> Value {
-    match random.u32(0..100) {
-        0..48 => command("quick"),
-        48..66 => command("slow"),
-        66..76 => command("flaky"),
-        76..82 => command("stubborn"),
+/// What every replica can run: most are quick; some do not listen; some take several steps in the service
+/// itself.
+fn for_all(random: &mut fastrand::Rng) -> Value {
+    match random.u32(0..60) {
+        0..38 => command("quick"),
+        38..44 => command("stubborn"),
         _ => json!({ "kind": "count", "input": { "to": random.u32(2..12), "pause_ms": 25 } }),
     }
 }
@@ -35,6 +33,20 @@ pub(crate) fn command(name: &str) -> Value {
 }
 
 impl Load<'_> {
+    /// What some replicas cannot run, now and then: what takes several steps in a process of its own, what
+    /// fails at first, calls. Each call has a name of its own.
+    fn task(&self, random: &mut fastrand::Rng) -> Value {
+        match random.u32(0..100) {
+            0..60 => for_all(random),
+            60..76 => command("slow"),
+            76..86 => command("flaky"),
+            _ => {
+                let url = format!("{}/{:016x}", self.url, random.u64(..));
+                json!({ "kind": "http", "input": { "url": url, "body": "x" } })
+            }
+        }
+    }
+
     /// One thing that a client wants. Answers whether it was done, or nobody waits for it any more.
     pub(crate) async fn errand(&self, random: &mut fastrand::Rng, key: &str) -> bool {
         match random.u32(0..100) {
@@ -42,7 +54,7 @@ impl Load<'_> {
             12..22 => self.later(random, key).await,
             22..34 => self.cancel(random, key).await,
             _ => {
-                let task = task(random);
+                let task = self.task(random);
                 self.submit(random, key, &task).await.is_some()
             }
         }
@@ -51,7 +63,7 @@ impl Load<'_> {
     async fn batch(&self, random: &mut fastrand::Rng, key: &str) -> bool {
         let keys: Vec<String> =
             (0..random.usize(2..=BATCH)).map(|number| format!("{key}-{number}")).collect();
-        let keyed = keys.iter().map(|key| with(task(random), "key", json!(key)));
+        let keyed = keys.iter().map(|key| with(for_all(random), "key", json!(key)));
         let body = json!({ "tasks": keyed.collect::<Vec<_>>() }).to_string();
         self.ledger.promise(&Promise::Batch { keys: keys.clone() });
         let is_whole = |answer: &Answer| answer.status == 200 && refusals(answer) == 0;
@@ -71,13 +83,13 @@ impl Load<'_> {
         let promise =
             Promise::Later { key: key.to_owned(), not_before: Duration::from_millis(not_before) };
         self.ledger.promise(&promise);
-        let task = with(task(random), "run_at", json!(not_before));
+        let task = with(self.task(random), "run_at", json!(not_before));
         self.counts.later.add();
         self.submit(random, key, &task).await.is_some()
     }
 
     async fn cancel(&self, random: &mut fastrand::Rng, key: &str) -> bool {
-        let task = task(random);
+        let task = self.task(random);
         let Some(task) = self.submit(random, key, &task).await else { return false };
         sleep(Duration::from_millis(random.u64(0..400))).await;
         self.ledger.promise(&Promise::Wish { task });
@@ -135,8 +147,17 @@ impl Load<'_> {
             match timeout(patience, request(address, line, &headers, body)).await {
                 Ok(Ok(answer)) if is_answer(&answer) => return Some(answer),
                 Ok(Ok(answer)) => {
+                    let is_elsewhere = answer.status == 422 && lacks(&answer);
+                    if is_elsewhere {
+                        self.counts.elsewhere.add();
+                    }
                     let is_refused = answer.status == 503 || refusals(&answer) > 0;
-                    assert!(is_refused, "{line}: {} {}", answer.status, answer.text());
+                    assert!(
+                        is_refused || is_elsewhere,
+                        "{line}: {} {}",
+                        answer.status,
+                        answer.text()
+                    );
                     if answer.text().contains("\"store\"") {
                         self.counts.unavailable.add();
                     }
@@ -162,6 +183,12 @@ fn json(answer: &Answer) -> Value {
 fn results(answer: &Answer) -> Vec<Value> {
     let answer: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     answer["results"].as_array().cloned().unwrap_or_default()
+}
+
+/// Whether the replica has not what the task needs.
+fn lacks(answer: &Answer) -> bool {
+    let text = answer.text();
+    ["there is no command", "there is no kind `http`"].iter().any(|part| text.contains(part))
 }
 
 /// How many of a batch were refused.

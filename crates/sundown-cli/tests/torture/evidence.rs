@@ -9,13 +9,15 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::ledger::{Promise, Run, Trouble, promises, runs, troubles};
+use crate::ledger::{Call, Promise, Run, Trouble, calls, promises, runs, troubles};
 use crate::stream::Heard;
 
 /// What clients asked for and were told.
 pub(crate) const LEDGER: &str = "ledger";
 /// What commands wrote of themselves.
 pub(crate) const RECORD: &str = "record";
+/// What the server wrote that tasks call.
+pub(crate) const CALLS: &str = "calls";
 /// What was done to the replicas and to the store.
 pub(crate) const SIEGE: &str = "siege";
 const TASKS: &str = "tasks.json";
@@ -71,6 +73,7 @@ pub(crate) struct LastWord {
 pub(crate) struct Evidence {
     pub(crate) promises: Vec<Promise>,
     pub(crate) runs: Vec<Run>,
+    pub(crate) calls: Vec<Call>,
     pub(crate) troubles: Vec<Trouble>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) events: BTreeMap<i64, Vec<Told>>,
@@ -84,6 +87,7 @@ impl Evidence {
         Evidence {
             promises: promises(&folder.join(LEDGER)),
             runs: runs(&folder.join(RECORD)),
+            calls: calls(&folder.join(CALLS)),
             troubles: troubles(&folder.join(SIEGE)),
             tasks: serde_json::from_slice(&json(TASKS)).unwrap(),
             events: heard.into_iter().map(|(task, heard)| (task, told(heard))).collect(),
@@ -130,6 +134,12 @@ impl Task {
     /// The command it runs, if it does.
     pub(crate) fn command(&self) -> Option<&str> {
         (self.kind == "command").then(|| self.input["command"].as_str())?
+    }
+
+    /// The name by which it calls, if it does.
+    pub(crate) fn call(&self) -> Option<&str> {
+        let url = (self.kind == "http").then(|| self.input["url"].as_str())??;
+        url.rsplit_once('/').map(|(_, name)| name)
     }
 }
 

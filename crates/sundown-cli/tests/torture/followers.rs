@@ -111,7 +111,7 @@ fn restart(
 }
 
 fn serve(ground: &Ground, places: &Places, place: usize, life: usize) -> Replica {
-    let replica = Replica::start(ground, format!("follow-{life}"), CAP, None);
+    let replica = Replica::start(ground, format!("follow-{life}"), None, CAP, None);
     places.enter(place, replica.serves(PATIENCE).unwrap());
     replica
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use sundown_drill::postgres::{Fsync, Server};
 
+use crate::callee::Callee;
 use crate::disk::Disk;
-use crate::evidence::{Folder, LEDGER, RECORD, SIEGE};
+use crate::evidence::{CALLS, Folder, LEDGER, RECORD, SIEGE};
 use crate::processes::{MARK, pause};
 use crate::service::PATIENCE;
 
@@ -38,6 +39,8 @@ impl fmt::Display for Store {
 pub(crate) struct Ground {
     pub(crate) store: Store,
     pub(crate) folder: Folder,
+    /// Whom tasks call.
+    pub(crate) callee: Callee,
     database: String,
 }
 
@@ -75,7 +78,8 @@ impl Ground {
             Store::SmallDisk(disk) => disk.path("tasks.db"),
             Store::Server(server) => server.url_of(&server.create_database().unwrap()),
         };
-        Ground { store, folder, database }
+        let callee = Callee::start(&folder.0.join(CALLS));
+        Ground { store, folder, callee, database }
     }
 
     pub(crate) fn ledger(&self) -> PathBuf {
@@ -144,8 +148,9 @@ impl Ground {
         connection
     }
 
-    /// The configuration of one life of one replica; its commands carry this mark.
-    pub(crate) fn configuration(&self, mark: &str) -> PathBuf {
+    /// The configuration of one life of one replica; its commands carry this mark. It may lack one of
+    /// the things that tasks need.
+    pub(crate) fn configuration(&self, mark: &str, lacks: Option<&str>) -> PathBuf {
         let record = self.record();
         let environment = format!(
             "environment = {{ RECORD = {:?}, STEPS = \"{STEPS}\", {MARK} = {mark:?} }}",
@@ -159,18 +164,20 @@ impl Ground {
                  grace = \"200ms\"\n{more}{environment}\n"
             )
         };
-        let commands = [
-            command("quick", "", ""),
-            command("slow", STEP_BY_STEP, "lines = true\n"),
-            command("flaky", FAIL_ONCE, ""),
-            command("stubborn", STAY, ""),
+        let parts = [
+            ("quick", command("quick", "", "")),
+            ("slow", command("slow", STEP_BY_STEP, "lines = true\n")),
+            ("flaky", command("flaky", FAIL_ONCE, "")),
+            ("stubborn", command("stubborn", STAY, "")),
+            ("http", format!("[http]\nallow = {:?}\n", self.callee.url())),
         ];
+        let has = |(name, _): &(&str, String)| lacks != Some(*name);
+        let parts: String = parts.into_iter().filter(has).map(|(_, text)| text).collect();
         let text = format!(
             "[tasks]\nlease = \"1s\"\nconcurrency = 6\nstore = {:?}\n\
-             [temp]\ndirectory = {:?}\n{}",
+             [temp]\ndirectory = {:?}\n{parts}",
             self.database,
             self.folder.path("tmp"),
-            commands.concat(),
         );
         let path = self.folder.0.join(format!("{mark}.toml"));
         fs::write(&path, text).unwrap();

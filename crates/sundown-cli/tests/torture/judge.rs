@@ -1,11 +1,14 @@
 //! The judge: a pure function from the records to what was lost, doubled or left behind.
 
 mod attempts;
+mod calls;
 mod events;
 mod excuses;
 mod fates;
 #[cfg(test)]
 mod planted;
+#[cfg(test)]
+mod planted_calls;
 #[cfg(test)]
 mod planted_wishes;
 mod wishes;
@@ -103,6 +106,7 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = missing(evidence);
     findings.extend(doubled(evidence));
     findings.extend(wishes::torn(evidence));
+    findings.extend(calls::found(evidence, &excuses));
     for case in &cases(evidence) {
         findings.extend(fates::lost(case));
         findings.extend(fates::burned(case));

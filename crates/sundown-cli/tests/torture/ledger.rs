@@ -54,6 +54,16 @@ pub(crate) enum Step {
     Finish,
 }
 
+/// A call that a server was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Call {
+    /// The last part of its address: each task has one of its own.
+    pub(crate) name: String,
+    /// Its `Idempotency-Key`.
+    pub(crate) key: String,
+    pub(crate) at: Duration,
+}
+
 /// Something that was done to a replica or to a store.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Trouble {
@@ -87,6 +97,10 @@ impl Ledger {
         self.write(trouble);
     }
 
+    pub(crate) fn call(&self, call: &Call) {
+        self.write(call);
+    }
+
     fn write(&self, line: &dyn fmt::Display) {
         self.0.lock().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
     }
@@ -105,6 +119,12 @@ impl fmt::Display for Promise {
             Promise::Cancelled { task, at } => write!(f, "cancelled {task} {}", at.as_nanos()),
             Promise::Stopping { task, at } => write!(f, "stopping {task} {}", at.as_nanos()),
         }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "call {} {} {}", self.name, self.key, self.at.as_nanos())
     }
 }
 
@@ -183,6 +203,14 @@ pub(crate) fn runs(path: &Path) -> Vec<Run> {
             life: life.to_owned(),
             checkpoint: read(checkpoint)?,
         })
+    })
+}
+
+/// What the file of the server says that is called.
+pub(crate) fn calls(path: &Path) -> Vec<Call> {
+    lines(path, |words| {
+        let ["call", name, key, at] = *words else { return None };
+        Some(Call { name: name.to_owned(), key: key.to_owned(), at: nanos(at)? })
     })
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Load<'a> {
     /// How many tasks wait.
     pub(crate) waiting: AtomicUsize,
     pub(crate) seed: u64,
+    /// Whom tasks call.
+    pub(crate) url: String,
 }
 
 impl Load<'_> {

@@ -51,6 +51,7 @@ impl Replica {
     pub(crate) fn start(
         ground: &Ground,
         mark: String,
+        lacks: Option<&str>,
         cap: Duration,
         point: Option<Point>,
     ) -> Self {
@@ -60,9 +61,9 @@ impl Replica {
             None => Process::new(binary),
         };
         let process = launch
-            .args(["serve", "--web-tryout", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--demo", "--listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0", "--config"])
-            .arg(ground.configuration(&mark))
+            .arg(ground.configuration(&mark, lacks))
             .env_remove("KUBERNETES_SERVICE_HOST")
             .env("GRACEFUL_SHUTDOWN_TIMEOUT", format!("{}ms", cap.as_millis()))
             .spawn()

@@ -67,7 +67,7 @@ impl Scene {
 
     fn start(&mut self) -> SocketAddr {
         let mark = format!("scene-{}", self.replicas.len());
-        let replica = Replica::start(&self.ground, mark, CAP, None);
+        let replica = Replica::start(&self.ground, mark, None, CAP, None);
         let address = replica.serves(PATIENCE).unwrap();
         self.replicas.push((replica, address));
         address

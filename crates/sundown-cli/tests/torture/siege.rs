@@ -28,6 +28,9 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How often it is looked how a replica does.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// What a replica may not have that tasks need; most have everything.
+const LACKS: [Option<&str>; 6] = [None, None, None, Some("slow"), Some("flaky"), Some("http")];
+
 /// What goes on in a trial.
 pub(crate) struct Siege<'a> {
     pub(crate) ground: &'a Ground,
@@ -67,9 +70,17 @@ impl Siege<'_> {
     }
 
     /// Starts a replica; its mark is its own.
-    pub(crate) fn start(&self, cap: Duration, point: Option<Point>) -> Replica {
+    pub(crate) fn start(
+        &self,
+        lacks: Option<&str>,
+        cap: Duration,
+        point: Option<Point>,
+    ) -> Replica {
         let life = self.lives.fetch_add(1, Ordering::Relaxed);
-        Replica::start(self.ground, format!("{:x}-{life}", self.seed), cap, point)
+        if lacks.is_some() {
+            self.counts.partial.add();
+        }
+        Replica::start(self.ground, format!("{:x}-{life}", self.seed), lacks, cap, point)
     }
 
     /// One life. Answers whether it came to its fault: a store that is away may let nobody begin.
@@ -79,7 +90,8 @@ impl Siege<'_> {
             Fault::KillAt(point) | Fault::FreezeAt { point, .. } => (LONG, Some(point)),
             Fault::Kill(_) | Fault::KillAtStart(_) | Fault::Freeze { .. } => (LONG, None),
         };
-        let mut replica = self.start(cap, point);
+        let lacks = LACKS[lots.random.usize(0..LACKS.len())];
+        let mut replica = self.start(lacks, cap, point);
         let waits = !matches!(fault, Fault::KillAtStart(_));
         let has_begun = !waits || self.serves(&replica, number) || point.is_some();
         let said = replica.said();

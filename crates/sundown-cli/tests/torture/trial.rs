@@ -107,6 +107,9 @@ fn idle(store: &Store, counts: &Counts, evidence: &Evidence) -> Vec<&'static str
         ("a cancelled task", is_long, counts.cancelled.get()),
         ("a task for later", is_long, counts.later.get()),
         ("a failure", is_long, failures),
+        ("a replica that lacks something", is_long, counts.partial.get()),
+        ("a task that was refused where something is lacking", is_long, counts.elsewhere.get()),
+        ("a call", is_long, evidence.calls.len()),
     ];
     let idle = happened.into_iter().filter(|(_, is_due, count)| *is_due && *count == 0);
     idle.map(|(name, _, _)| name).collect()
@@ -148,7 +151,8 @@ fn run(ground: &Ground, seed: u64, kills: usize, counts: &Counts, points: &[Poin
         is_held: AtomicBool::new(false),
     };
     let waiting = AtomicUsize::new(0);
-    let load = Load { places: &places, ledger: &ledger, counts, stop: &stop, waiting, seed };
+    let url = ground.callee.url();
+    let load = Load { places: &places, ledger: &ledger, counts, stop: &stop, waiting, seed, url };
     let is_judged = AtomicBool::new(false);
     std::thread::scope(|scope| {
         // Whatever fails, everybody comes to an end.
@@ -200,7 +204,7 @@ fn watch(siege: &Siege<'_>, replicas: &[ScopedJoinHandle<'_, Lots>]) {
 /// Two replicas that nobody disturbs finish everything, and are asked for what became of it.
 fn finish(siege: &Siege<'_>) {
     siege.ground.is_over();
-    let replicas: Vec<Replica> = (0..2).map(|_| siege.start(LONG, None)).collect();
+    let replicas: Vec<Replica> = (0..2).map(|_| siege.start(None, LONG, None)).collect();
     let address = replicas.iter().map(|replica| replica.serves(LONG).unwrap()).next().unwrap();
     siege.ground.folder.keep(&last_word(address));
     for mut replica in replicas {

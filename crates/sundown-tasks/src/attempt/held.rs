@@ -12,6 +12,8 @@ use crate::{Fence, TaskId};
 pub(super) struct Held {
     pub(super) attempts: HashMap<TaskId, Attempt>,
     pub(super) running: usize,
+    /// How many have left their place, since the start.
+    pub(super) ran: u64,
     pub(super) running_of: HashMap<String, usize>,
     pub(super) endings: Endings,
 }
@@ -78,6 +80,7 @@ impl Held {
             (true, false) => {
                 *of_kind -= 1;
                 self.running -= 1;
+                self.ran += 1;
             }
             (true, true) | (false, false) => {}
         }

@@ -15,8 +15,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish, Heard,
-    Incarnation, Lease, Mark, NewTask, Progress, Rescued, Settings, SqliteSettings, SqliteStore,
-    State, Store, TaskId, TaskService, Wanted,
+    Incarnation, Lease, Mark, NewTask, Operation, Progress, Rescued, Selected, Selection, Settings,
+    SqliteSettings, SqliteStore, State, Store, TaskId, TaskService, Wanted,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,6 +46,7 @@ macro_rules! pass_on {
 impl Store for Counting {
     pass_on! {
         incarnation() -> Incarnation;
+        identity() -> &str;
         is_shared() -> bool;
         enqueue(tasks: Vec<NewTask>, limit: u64) -> Answer<'_, Vec<Enqueued>>;
         claim(kinds: Vec<Wanted>, limit: usize, lease: Duration) -> Answer<'_, Vec<Claim>>;
@@ -56,6 +57,8 @@ impl Store for Counting {
         cancel(task: TaskId) -> Answer<'_, Change>;
         requeue(task: TaskId) -> Answer<'_, Change>;
         discard(task: TaskId) -> Answer<'_, Change>;
+        change_all(operation: Operation, selection: Selection) -> Answer<'_, Selected>;
+        count_all(selection: Selection) -> Answer<'_, Selected>;
         get(task: TaskId) -> Answer<'_, Option<Entry>>;
         list(filter: Filter) -> Answer<'_, Vec<Entry>>;
         counts() -> Answer<'_, Counts>;
@@ -100,6 +103,7 @@ impl Desk {
         let input = RawValue::NULL.to_owned();
         let new = NewTask {
             kind: "a".to_owned(),
+            route: String::new(),
             input,
             key: None,
             priority: 0,
@@ -108,7 +112,7 @@ impl Desk {
             max_interruptions: 1,
         };
         self.store.enqueue(vec![new], 1000).await.unwrap();
-        let wanted = Wanted { kind: "a".to_owned(), count: 1 };
+        let wanted = Wanted { kind: "a".to_owned(), routes: [].into(), count: 1 };
         self.store.claim(vec![wanted], 1, 3 * PATIENCE).await.unwrap()[0].fence
     }
 

@@ -1,6 +1,7 @@
 //! Attempts begin, and their leases are prolonged.
 
 use std::cmp::Reverse;
+use std::iter;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -97,14 +98,21 @@ impl Claiming {
 
     async fn send(&self, desk: &Desk<'_>) -> Result<Vec<Row>, Fault> {
         let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-        let kinds: Vec<String> = self.kinds.iter().map(|wanted| plain(&wanted.kind)).collect();
-        let counts: Vec<i32> = self.kinds.iter().map(|wanted| count(wanted.count)).collect();
+        let (mut kinds, mut routes, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        for wanted in &self.kinds {
+            for route in iter::once("").chain(wanted.routes.iter().map(String::as_str)) {
+                kinds.push(plain(&wanted.kind));
+                routes.push(plain(route));
+                counts.push(count(wanted.count));
+            }
+        }
         desk.write(
-            "claim_1",
+            "claim_2",
             &[
                 (&mark(desk.lane, desk.batch), Type::INT8),
                 (&desk.is_first, Type::BOOL),
                 (&kinds, Type::TEXT_ARRAY),
+                (&routes, Type::TEXT_ARRAY),
                 (&counts, Type::INT4_ARRAY),
                 (&count(self.limit), Type::INT4),
                 (&millis(self.lease), Type::INT8),

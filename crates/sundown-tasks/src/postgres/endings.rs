@@ -31,6 +31,7 @@ impl Question for Finishing {
         let firsts: Vec<usize> =
             (0..endings.len()).filter(|&at| seen.insert(endings[at].0)).collect();
         let sent: Vec<_> = firsts.iter().map(|&at| endings[at]).collect();
+        decline(&sent, desk).await?;
         let mut answers = vec![Finish::Superseded; endings.len()];
         for row in Columns::of(&sent).finish(desk).await? {
             let at: usize = count(row.try_get::<_, i64>(0)? - 1)?;
@@ -69,6 +70,30 @@ impl Question for Finishing {
     fn news(answer: &Self::Answer) -> News {
         News::Work.when(answer.iter().any(|finish| matches!(finish, Finish::Now(_))))
     }
+}
+
+/// Says why tasks are about to be given back: a statement of its own, since the end of an attempt keeps
+/// only errors that are in the event log.
+async fn decline(endings: &[&(Fence, Ending)], desk: &Desk<'_>) -> Result<(), Fault> {
+    let (mut ids, mut attempts, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    for (fence, ending) in endings {
+        if let Ending::Declined { reason, .. } = ending {
+            ids.push(fence.task.0);
+            attempts.push(int4(fence.attempt));
+            reasons.push(plain(reason));
+        }
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let owner = desk.owner.0.as_slice();
+    let parameters: [Parameter<'_>; 4] = [
+        (&owner, Type::BYTEA),
+        (&ids, Type::INT8_ARRAY),
+        (&attempts, Type::INT4_ARRAY),
+        (&reasons, Type::TEXT_ARRAY),
+    ];
+    desk.call("decline_2", &parameters).await.map(drop)
 }
 
 /// Endings as the server takes them.
@@ -130,7 +155,7 @@ fn told(ending: &Ending) -> Option<i16> {
     match ending {
         Ending::Failed { .. } | Ending::FailedForGood { .. } => Some(told::FAILED),
         Ending::Interrupted { .. } => Some(told::INTERRUPTED),
-        Ending::Succeeded(_) | Ending::Returned | Ending::Stopped => None,
+        Ending::Succeeded(_) | Ending::Returned | Ending::Declined { .. } | Ending::Stopped => None,
     }
 }
 
@@ -139,14 +164,14 @@ fn text(ending: &Ending) -> Option<&str> {
     match ending {
         Ending::Succeeded(output) => Some(output.get()),
         Ending::Failed { error, .. } | Ending::FailedForGood { error } => Some(error),
-        Ending::Interrupted { reason } => Some(reason),
+        Ending::Interrupted { reason } | Ending::Declined { reason, .. } => Some(reason),
         Ending::Returned | Ending::Stopped => None,
     }
 }
 
 fn delay(ending: &Ending) -> Duration {
     match ending {
-        Ending::Failed { retry_in, .. } => *retry_in,
+        Ending::Failed { retry_in: pause, .. } | Ending::Declined { again_in: pause, .. } => *pause,
         Ending::Succeeded(_)
         | Ending::FailedForGood { .. }
         | Ending::Interrupted { .. }

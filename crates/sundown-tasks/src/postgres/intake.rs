@@ -85,8 +85,9 @@ async fn send(desk: &Desk<'_>, tasks: &[&NewTask], limit: i64) -> Result<Vec<Row
     let max_attempts: Vec<i32> = tasks.iter().map(|task| int4(task.max_attempts)).collect();
     let max_interruptions: Vec<i32> =
         tasks.iter().map(|task| int4(task.max_interruptions)).collect();
+    let routes: Vec<String> = tasks.iter().map(|task| plain(&task.route)).collect();
     desk.write(
-        "enqueue_1",
+        "enqueue_2",
         &[
             (&limit, Type::INT8),
             (&kinds, Type::TEXT_ARRAY),
@@ -96,6 +97,7 @@ async fn send(desk: &Desk<'_>, tasks: &[&NewTask], limit: i64) -> Result<Vec<Row
             (&run_ats, Type::INT8_ARRAY),
             (&max_attempts, Type::INT4_ARRAY),
             (&max_interruptions, Type::INT4_ARRAY),
+            (&routes, Type::TEXT_ARRAY),
         ],
     )
     .await

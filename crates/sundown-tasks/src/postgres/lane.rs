@@ -66,7 +66,7 @@ impl Lane {
         loop {
             let fault = match self.ask(&asked, lost, is_first).await {
                 Ok(answers) => return self.deliver(asked, answers),
-                Err(fault) => fault,
+                Err(fault) => self.named(fault),
             };
             is_first = false;
             match fault {
@@ -172,7 +172,7 @@ impl Lane {
             let prepared = time::timeout_at(until, self.prepare()).await;
             last = match prepared {
                 Err(_) => return Err(last.into()),
-                Ok(Err(fault @ (Fault::Lost(_) | Fault::RolledBack(_)))) => fault,
+                Ok(Err(fault @ (Fault::Lost(_) | Fault::RolledBack(_)))) => self.named(fault),
                 Ok(prepared) => return Ok(prepared?),
             };
             self.lose(&last);
@@ -184,6 +184,8 @@ impl Lane {
         self.connect().await?;
         let session = self.session.as_ref().ok_or_else(|| Fault::Lost(String::new()))?;
         schema::migrate(&session.client, &self.office.settings.schema).await?;
+        let identity = schema::identity(&session.client, &self.office.settings.schema).await?;
+        self.office.identity.get_or_init(|| identity);
         let wall = session::clock(&session.client).await?;
         self.office.since.get_or_init(|| Since::new(wall, self.office.steady()));
         let sql = "select current_setting('synchronous_commit') = 'off'";
@@ -195,6 +197,13 @@ impl Lane {
             );
         }
         Ok(())
+    }
+
+    fn named(&self, fault: Fault) -> Fault {
+        match &self.session {
+            Some(session) => session.named(fault),
+            None => fault,
+        }
     }
 
     fn lose(&mut self, fault: &Fault) {

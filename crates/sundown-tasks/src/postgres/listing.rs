@@ -14,7 +14,7 @@ const COLUMNS: &str = "select id, kind, state, priority, attempt, failures, inte
      max_attempts, is_unwanted, input, output, error, step, cursor, key, last_event, \
      (extract(epoch from created_at) * 1000)::bigint, (extract(epoch from run_at) * 1000)::bigint, \
      (extract(epoch from started_at) * 1000)::bigint, \
-     (extract(epoch from ended_at) * 1000)::bigint from {s}.task";
+     (extract(epoch from ended_at) * 1000)::bigint, route from {s}.task";
 
 /// One task is wanted.
 #[derive(Debug)]
@@ -95,6 +95,7 @@ fn task(row: &Row) -> Result<Entry, Fault> {
     Ok(Entry {
         id: TaskId(row.try_get(0)?),
         kind: row.try_get(1)?,
+        route: row.try_get(20)?,
         state,
         priority: row.try_get(3)?,
         attempt: number(4)?,
@@ -105,6 +106,7 @@ fn task(row: &Row) -> Result<Entry, Fault> {
         input: shown(row.try_get(9)?),
         output: output.map(shown),
         error: row.try_get(11)?,
+        waits_for: None,
         checkpoint: checkpoint(row, 12, |cursor| Ok(shown_value(cursor)))?,
         key: row.try_get(14)?,
         last_event: count(row.try_get(15)?)?,

@@ -12,16 +12,15 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio::time;
 use tokio_postgres::types::Type;
-use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
+use tokio_postgres::{AsyncMessage, Client};
 use tracing::{debug, warn};
 
-use super::address::Address;
+use super::address::{Address, Connection};
 use super::fault::Fault;
 use super::lane::Pause;
 use super::office::Office;
 use super::question::{Asked, Question};
-use super::session::{Desk, refused};
-use super::tls::Encrypted;
+use super::session::Desk;
 use crate::Incarnation;
 use crate::store::bells::{Bells, Ear, News};
 
@@ -168,7 +167,7 @@ pub(super) async fn hear(office: Arc<Office>) {
 async fn listen(office: &Arc<Office>, address: &Address) -> Result<(), Fault> {
     let connecting = time::timeout(office.settings.patience, address.connect());
     let late = |_| Fault::Lost("it takes too long to connect".to_owned());
-    let (client, connection) = connecting.await.map_err(late)?.map_err(refused)?;
+    let (client, connection, _) = connecting.await.map_err(late)??;
     let mut driver = JoinSet::new();
     driver.spawn(pass_on(Arc::clone(office), connection));
     client.batch_execute(&format!("listen {}", channel(&office.settings.schema))).await?;
@@ -178,7 +177,7 @@ async fn listen(office: &Arc<Office>, address: &Address) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn pass_on(office: Arc<Office>, mut connection: Connection<Socket, Encrypted<Socket>>) {
+async fn pass_on(office: Arc<Office>, mut connection: Connection) {
     let own = office.incarnation.to_string();
     while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
         if let AsyncMessage::Notification(told) = message {

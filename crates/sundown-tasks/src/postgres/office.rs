@@ -31,6 +31,8 @@ pub(super) struct Office {
     pub(super) news: Board,
     places: Arc<Semaphore>,
     doubted_at: Mutex<Option<time::Instant>>,
+    /// What tells this store from every other one; known once it is open.
+    pub(super) identity: OnceLock<String>,
     /// The server's clock at the start, beside ours.
     pub(super) since: OnceLock<Since>,
     started: Instant,
@@ -53,6 +55,7 @@ impl Office {
             news: Board::new(),
             places: Arc::new(Semaphore::new(PLACES)),
             doubted_at: Mutex::new(None),
+            identity: OnceLock::new(),
             since: OnceLock::new(),
             started: Instant::now(),
         })

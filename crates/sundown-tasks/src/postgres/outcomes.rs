@@ -26,7 +26,7 @@ pub(super) fn event(ending: &Ending) -> Event {
         Ending::Failed { .. } => Event::Failed,
         Ending::FailedForGood { .. } => Event::FailedForGood,
         Ending::Interrupted { .. } => Event::Interrupted,
-        Ending::Returned => Event::Returned,
+        Ending::Returned | Ending::Declined { .. } => Event::Returned,
         Ending::Stopped => Event::Stopped,
     }
 }

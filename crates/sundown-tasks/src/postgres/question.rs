@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::bulk::{ChangeAll, CountAll};
 use super::claims::{Claiming, Renew};
 use super::endings::{Finishing, Rescue};
 use super::fault::Fault;
 use super::intake::Enqueue;
 use super::listing::{Count, Get, List};
 use super::news::Tell;
+use super::serving::{Advertise, Missing};
 use super::session::Desk;
 use super::told::{Follow, Marks, Tidings};
 use super::unwanted::Unwanted;
@@ -169,6 +171,8 @@ questions! {
     Progress(Tidings),
     Rescue(Rescue),
     Wish(Wish),
+    ChangeAll(ChangeAll),
+    CountAll(CountAll),
     Purge(Purge),
     Get(Get),
     List(List),
@@ -176,5 +180,7 @@ questions! {
     Marks(Marks),
     Count(Count),
     Unwanted(Unwanted),
+    Advertise(Advertise),
+    Missing(Missing),
     Tell(Tell),
 }

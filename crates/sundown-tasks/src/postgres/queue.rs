@@ -167,11 +167,15 @@ impl Waiting {
             | Kind::Progress
             | Kind::Rescue
             | Kind::Wish
+            | Kind::ChangeAll
+            | Kind::CountAll
             | Kind::Purge
             | Kind::Get
             | Kind::List
             | Kind::Count
             | Kind::Unwanted
+            | Kind::Advertise
+            | Kind::Missing
             | Kind::Tell => None,
         }
     }

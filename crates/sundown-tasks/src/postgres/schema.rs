@@ -14,7 +14,16 @@ use super::fault::Fault;
 const MAJOR: i32 = 1;
 
 /// What each minor version adds, from the first on.
-const MINORS: &[&[&str]] = &[&[
+pub(super) const MINORS: &[&[&str]] = &[
+    FIRST,
+    &[
+        include_str!("sql/bulk.sql"),
+        include_str!("sql/identity.sql"),
+        include_str!("sql/routes.sql"),
+    ],
+];
+
+const FIRST: &[&str] = &[
     include_str!("sql/tables.sql"),
     include_str!("sql/begin.sql"),
     include_str!("sql/enqueue.sql"),
@@ -22,7 +31,7 @@ const MINORS: &[&[&str]] = &[&[
     include_str!("sql/finish.sql"),
     include_str!("sql/progress.sql"),
     include_str!("sql/change.sql"),
-]];
+];
 
 /// Brings the schema to this version, unless it is there or beyond. Replicas that start at once do it
 /// one after the other.
@@ -30,7 +39,12 @@ pub(super) async fn migrate(client: &Client, schema: &str) -> Result<(), Fault> 
     migrate_to(client, schema, MINORS).await
 }
 
-async fn migrate_to(client: &Client, schema: &str, minors: &[&[&str]]) -> Result<(), Fault> {
+/// The same, with these versions.
+pub(super) async fn migrate_to(
+    client: &Client,
+    schema: &str,
+    minors: &[&[&str]],
+) -> Result<(), Fault> {
     if is_up_to_date(version(client, schema).await?, minors.len())? {
         return Ok(());
     }
@@ -83,6 +97,15 @@ async fn version(client: &Client, schema: &str) -> Result<Option<(i32, i32)>, Fa
     Ok(Some((row.try_get(0)?, row.try_get(1)?)))
 }
 
+/// What tells this store from every other one.
+pub(super) async fn identity(client: &Client, schema: &str) -> Result<String, Fault> {
+    let rows = client.query_typed(&format!("select identity from {schema}.store"), &[]).await?;
+    let missing = "the row of its table `store` is missing (restore it, or make a new one as the \
+                   page on tasks says)";
+    let row = rows.first().ok_or_else(|| Fault::Broken(missing.to_owned()))?;
+    Ok(row.try_get(0)?)
+}
+
 /// Whether it has at least so many minor versions.
 fn is_up_to_date(found: Option<(i32, i32)>, minors: usize) -> Result<bool, Fault> {
     match found {
@@ -127,6 +150,7 @@ mod tests {
     async fn work(store: &PostgresStore) {
         let new = NewTask {
             kind: "a".to_owned(),
+            route: String::new(),
             input: RawValue::NULL.to_owned(),
             key: None,
             priority: 0,
@@ -136,11 +160,28 @@ mod tests {
         };
         let taken = store.enqueue(vec![new], u64::MAX).await.unwrap();
         assert!(matches!(taken[..], [Enqueued::New(_)]));
-        let wanted = Wanted { kind: "a".to_owned(), count: 1 };
+        let wanted = Wanted { kind: "a".to_owned(), routes: [].into(), count: 1 };
         let claims = store.claim(vec![wanted], 1, Duration::from_secs(60)).await.unwrap();
         let ending = Ending::Succeeded(RawValue::NULL.to_owned());
         let finished = store.finish(vec![(claims[0].fence, ending)]).await.unwrap();
         assert_eq!(finished, [Finish::Now(State::Succeeded)]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_store_from_before_gets_an_identity_of_its_own_and_keeps_it() {
+        let (server, patience) = (Server::start(Fsync::Off).unwrap(), Duration::from_secs(20));
+        let address = Address::read(&server.url(), patience, 1 << 20).unwrap();
+        let session = Session::open(&address, patience).await.unwrap();
+        let mut found = Vec::new();
+        for schema in ["alice", "bob"] {
+            migrate_to(&session.client, schema, &MINORS[..1]).await.unwrap();
+            let settings = PostgresSettings::new(server.url()).schema(schema);
+            let store = PostgresStore::connect(settings.clone()).await.unwrap();
+            let again = PostgresStore::connect(settings).await.unwrap();
+            assert_eq!(store.identity(), again.identity());
+            found.push(store.identity().to_owned());
+        }
+        assert_ne!(found[0], found[1]);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,7 +201,7 @@ mod tests {
         });
 
         let patience = Duration::from_secs(20);
-        let address = Address::read(&server.url(), patience).unwrap();
+        let address = Address::read(&server.url(), patience, 1 << 20).unwrap();
         let new = Session::open(&address, patience).await.unwrap();
         for _ in 0..2 {
             migrate_to(&new.client, "rolling", &later).await.unwrap();

@@ -8,6 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::address::Address;
+use super::bounds::Excess;
 use super::fault::{self, Fault};
 use super::tls;
 use crate::store::age::Since;
@@ -16,6 +17,7 @@ use crate::{Incarnation, UnixMillis};
 /// A connection. Dropped, it is closed.
 pub(super) struct Session {
     pub(super) client: Client,
+    excess: Excess,
     _driver: JoinSet<()>,
 }
 
@@ -23,13 +25,22 @@ impl Session {
     pub(super) async fn open(address: &Address, patience: Duration) -> Result<Self, Fault> {
         let late = |_| Fault::Lost("it takes too long to connect to the server".to_owned());
         let connecting = time::timeout(patience.max(Duration::from_secs(1)), address.connect());
-        let (client, connection) = connecting.await.map_err(late)?.map_err(refused)?;
+        let (client, connection, excess) = connecting.await.map_err(late)??;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             // How it ended is told by the statement that was under way.
             let _ = connection.await;
         });
-        Ok(Session { client, _driver: driver })
+        Ok(Session { client, excess, _driver: driver })
+    }
+
+    /// The fault of this connection, by its true name: a server that said too much was cut off, and the
+    /// statement under way knows only that the connection is gone.
+    pub(super) fn named(&self, fault: Fault) -> Fault {
+        match (fault, self.excess.get()) {
+            (Fault::Lost(_), Some(why)) => Fault::Lost(why.clone()),
+            (fault, _) => fault,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub struct PostgresSettings {
     pub(super) connections: usize,
     pub(super) events_kept: u32,
     pub(super) patience: Duration,
+    pub(super) answer_limit: usize,
 }
 
 /// Over which connection it hears of what other processes did.
@@ -33,8 +34,9 @@ impl PostgresSettings {
     /// transaction mode.
     ///
     /// With `?sslmode=require` or `verify-full` everything is encrypted, and the server must prove its
-    /// name: by a signer whom browsers trust, or by one in the file `sslrootcert=PATH`. Without, or
-    /// with `sslmode=disable`, nothing is. What only may be encrypted (`prefer`, `allow`) is refused.
+    /// name: by a signer whom browsers trust, or by one in the file `sslrootcert=PATH`. With
+    /// `sslmode=disable` nothing is. Without, nothing is either, and a server that is not on this machine
+    /// is refused. What only may be encrypted (`prefer`, `allow`) is refused.
     pub fn new(url: impl Into<String>) -> Self {
         PostgresSettings {
             url: url.into(),
@@ -43,6 +45,7 @@ impl PostgresSettings {
             connections: 4,
             events_kept: 1000,
             patience: Duration::from_secs(5),
+            answer_limit: 256 << 20,
         }
     }
 
@@ -80,16 +83,23 @@ impl PostgresSettings {
         self
     }
 
+    /// How many bytes an answer of the server may have on one connection; by default 256 MiB. Whoever
+    /// claims a thousand tasks at once with inputs of megabytes may need more.
+    pub fn answer_limit(mut self, bytes: usize) -> Self {
+        self.answer_limit = bytes;
+        self
+    }
+
     /// How to reach the server that is written to.
     pub(super) fn address(&self) -> Result<Address, StoreError> {
-        Address::read(&self.url, self.patience)
+        Address::read(&self.url, self.patience, self.answer_limit)
     }
 
     /// How to reach the server that is listened to.
     pub(super) fn listen_address(&self) -> Result<Option<Address>, StoreError> {
         match &self.listen {
             Listen::There => self.address().map(Some),
-            Listen::At(url) => Address::read(url, self.patience).map(Some),
+            Listen::At(url) => Address::read(url, self.patience, self.answer_limit).map(Some),
             Listen::Nowhere => Ok(None),
         }
     }

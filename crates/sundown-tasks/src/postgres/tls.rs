@@ -14,9 +14,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
+use super::bounds::{Bounded, Bounds};
+
 /// Makes connections private. Whether it is asked to is the address's affair.
-#[derive(Clone)]
-pub(super) struct Connector(Arc<ClientConfig>);
+pub(super) struct Connector {
+    config: Arc<ClientConfig>,
+    /// For what comes out of the encryption.
+    bounds: Option<Bounds>,
+}
 
 impl Connector {
     /// It trusts the signers in this file, or else all whom browsers trust.
@@ -32,7 +37,12 @@ impl Connector {
             .map_err(|error| format!("there is no encryption: {error}"))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Connector(Arc::new(config)))
+        Ok(Connector { config: Arc::new(config), bounds: None })
+    }
+
+    /// The same, for one connection with these bounds.
+    pub(super) fn bounding(&self, bounds: Bounds) -> Self {
+        Connector { config: self.config.clone(), bounds: Some(bounds) }
     }
 }
 
@@ -54,9 +64,11 @@ where
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, io::Error> {
+        // A socket of this machine has no name, and is not encrypted.
+        let host = if host.is_empty() { "localhost" } else { host };
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        Ok(Handshake { connector: self.0.clone().into(), name })
+        Ok(Handshake { connector: self.config.clone().into(), name, bounds: self.bounds.take() })
     }
 }
 
@@ -64,6 +76,7 @@ where
 pub(super) struct Handshake {
     connector: TlsConnector,
     name: ServerName<'static>,
+    bounds: Option<Bounds>,
 }
 
 impl<S> TlsConnect<S> for Handshake
@@ -76,12 +89,13 @@ where
 
     fn connect(self, stream: S) -> Self::Future {
         let connecting = self.connector.connect(self.name, stream);
-        Box::pin(async move { connecting.await.map(Box::new).map(Encrypted) })
+        let bounded = |stream| Encrypted(Bounded::new(Box::new(stream), self.bounds));
+        Box::pin(async move { connecting.await.map(bounded) })
     }
 }
 
 /// A connection that nobody else can read.
-pub(super) struct Encrypted<S>(Box<tokio_rustls::client::TlsStream<S>>);
+pub(super) struct Encrypted<S>(Bounded<Box<tokio_rustls::client::TlsStream<S>>>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Encrypted<S> {
     fn channel_binding(&self) -> ChannelBinding {

@@ -29,7 +29,7 @@ pub(super) struct Wish {
 }
 
 /// If we fall silent in the middle, nobody else is to wait for us for ever.
-const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '10s'";
+pub(super) const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '10s'";
 
 impl Question for Wish {
     type Answer = Change;
@@ -101,7 +101,8 @@ impl Wish {
     }
 }
 
-fn standing(row: &Row) -> Result<Standing, Fault> {
+/// The first six columns of a row.
+pub(super) fn standing(row: &Row) -> Result<Standing, Fault> {
     let number = |column| -> Result<u32, Fault> {
         let found: i32 = row.try_get(column)?;
         count(found.into())

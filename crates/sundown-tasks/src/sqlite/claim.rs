@@ -1,6 +1,7 @@
 //! Tasks are claimed, and claims prolonged.
 
 use std::cmp::Reverse;
+use std::iter;
 use std::time::Duration;
 
 use rusqlite::{Result, Row, params};
@@ -18,7 +19,8 @@ const STEPS: usize = 16;
 pub(super) const PROMOTE: &str = "UPDATE OR FAIL task SET ready = 1 WHERE id IN (SELECT id FROM task \
      WHERE state = 0 AND ready = 0 AND run_at <= ?1 ORDER BY run_at LIMIT ?2)";
 pub(super) const READY: &str = "SELECT priority, id FROM task \
-     WHERE kind = ?1 AND state = 0 AND ready = 1 ORDER BY priority DESC, id LIMIT ?2";
+     WHERE kind = ?1 AND route = ?2 AND state = 0 AND ready = 1 \
+     ORDER BY priority DESC, id LIMIT ?3";
 pub(super) const LOOK: &str = "SELECT attempt, kind, \
      coalesce(input, (SELECT long.input FROM long_input AS long WHERE long.task = task.id)), \
      step, cursor, failures, interruptions, max_attempts FROM task WHERE id = ?1";
@@ -37,10 +39,7 @@ pub(super) fn claim(
     promote(tx)?;
     let mut found: Vec<(Reverse<i64>, i64)> = Vec::new();
     for wanted in kinds {
-        let count = i64::try_from(wanted.count.min(limit)).unwrap_or(i64::MAX);
-        found.extend(tx.sql.rows(READY, params![wanted.kind, count], |row| {
-            Ok((Reverse(row.get(0)?), row.get(1)?))
-        })?);
+        found.extend(ready(tx, wanted, wanted.count.min(limit))?);
     }
     found.sort_unstable();
     // A kind may have been named twice.
@@ -49,6 +48,27 @@ pub(super) fn claim(
     let lease_until = tx.since_boot.saturating_add(clock::millis(lease));
     let claims = found.into_iter().map(|(_, id)| begin(tx, TaskId(id), lease_until));
     claims.filter_map(Result::transpose).collect()
+}
+
+/// The first of a kind, in the order in which they are claimed.
+fn ready(
+    tx: &Transaction<'_, '_>,
+    wanted: &Wanted,
+    count: usize,
+) -> Result<Vec<(Reverse<i64>, i64)>> {
+    let most = i64::try_from(count).unwrap_or(i64::MAX);
+    let mut found = Vec::new();
+    for route in iter::once("").chain(wanted.routes.iter().map(String::as_str)) {
+        found.extend(tx.sql.rows(READY, params![wanted.kind, route, most], |row| {
+            Ok((Reverse(row.get(0)?), row.get(1)?))
+        })?);
+    }
+    if !wanted.routes.is_empty() {
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(count);
+    }
+    Ok(found)
 }
 
 /// Makes ready what waited for a time that has come.

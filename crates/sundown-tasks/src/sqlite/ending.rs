@@ -37,17 +37,23 @@ fn end(tx: &mut Transaction<'_, '_>, fence: Fence, ending: &Ending) -> Result<Fi
     let cut = match ending {
         Ending::Succeeded(output) => return succeed(tx, fence, output),
         Ending::Failed { error, retry_in } => {
-            Cut { event: Event::Failed, told: Some((told::FAILED, error)), again_in: *retry_in }
+            let told = Some((told::FAILED, error.as_str()));
+            Cut { event: Event::Failed, told, error: Some(error), again_in: *retry_in }
         }
         Ending::FailedForGood { error } => {
-            Cut { event: Event::FailedForGood, told: Some((told::FAILED, error)), again_in: now }
+            let told = Some((told::FAILED, error.as_str()));
+            Cut { event: Event::FailedForGood, told, error: Some(error), again_in: now }
         }
         Ending::Interrupted { reason } => {
             let told = Some((told::INTERRUPTED, reason.as_str()));
-            Cut { event: Event::Interrupted, told, again_in: now }
+            Cut { event: Event::Interrupted, told, error: Some(reason), again_in: now }
         }
-        Ending::Returned => Cut { event: Event::Returned, told: None, again_in: now },
-        Ending::Stopped => Cut { event: Event::Stopped, told: None, again_in: now },
+        Ending::Returned => Cut { event: Event::Returned, told: None, error: None, again_in: now },
+        Ending::Declined { reason, again_in } => {
+            let error = Some(reason.as_str());
+            Cut { event: Event::Returned, told: None, error, again_in: *again_in }
+        }
+        Ending::Stopped => Cut { event: Event::Stopped, told: None, error: None, again_in: now },
     };
     let Some(held) = claim::own(tx, fence)? else { return Ok(Finish::Superseded) };
     let to = cut.apply(tx, fence, held.standing)?;
@@ -71,6 +77,7 @@ fn succeed(tx: &mut Transaction<'_, '_>, fence: Fence, output: &RawValue) -> Res
 struct Cut<'a> {
     event: Event,
     told: Option<(i64, &'a str)>,
+    error: Option<&'a str>,
     again_in: Duration,
 }
 
@@ -83,8 +90,7 @@ impl Cut<'_> {
         from: Standing,
     ) -> Result<Option<State>> {
         let Ok(to) = from.next(self.event) else { return Ok(None) };
-        let error = self.told.map(|(_, text)| text);
-        settle(tx, fence.task, (from, to), error, self.again_in)?;
+        settle(tx, fence.task, (from, to), self.error, self.again_in)?;
         if let Some((what, text)) = self.told {
             told::append(tx, fence, what, text)?;
         }
@@ -170,7 +176,8 @@ fn take_back(
         Ok(Fence { task: TaskId(row.get(0)?), attempt: row.get(1)? })
     })?;
     let told = Some((told::INTERRUPTED, reason));
-    let cut = Cut { event: Event::Interrupted, told, again_in: Duration::ZERO };
+    let cut =
+        Cut { event: Event::Interrupted, told, error: Some(reason), again_in: Duration::ZERO };
     let mut rescued = Vec::with_capacity(fences.len());
     for fence in fences {
         let Some(held) = row::held(tx.sql, fence.task)? else { continue };

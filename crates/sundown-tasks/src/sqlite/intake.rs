@@ -15,8 +15,8 @@ pub(super) const KNOWN: &str = "SELECT id, kind, \
      coalesce(input, (SELECT long.input FROM long_input AS long WHERE long.task = task.id)) \
      FROM task WHERE key = ?1";
 const INSERT: &str = "INSERT OR FAIL INTO task (kind, state, ready, priority, max_attempts, \
-     max_interruptions, created_at, run_at, key, input) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+     max_interruptions, created_at, run_at, key, input, route) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 const INSERT_LONG: &str = "INSERT OR FAIL INTO long_input (task, input) VALUES (?1, ?2)";
 
 /// Takes tasks in.
@@ -51,6 +51,7 @@ fn take_in(tx: &mut Transaction<'_, '_>, task: &NewTask, limit: u64) -> Result<E
             run_at,
             task.key,
             inline,
+            task.route,
         ],
     )?;
     let id = TaskId(tx.sql.connection().last_insert_rowid());

@@ -15,31 +15,10 @@ pub(super) const OF_KIND: &str = "SELECT id FROM task \
 pub(super) const OF_ALL: &str = "SELECT id FROM task WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
 const COUNTS: &str = "SELECT state, sum(n) FROM counter GROUP BY state";
 
-/// Tasks, the newest first. A transaction is open.
-///
-/// An index has the tasks of each kind in each state; whatever is asked for, is merged from as
-/// many pieces of it as it takes. So a page costs the same however many tasks there are. Only what
-/// is on it is read whole.
+/// Tasks, the newest first. A transaction is open. Only what is on the page is read whole.
 pub(super) fn list(sql: &Statements<'_>, filter: &Filter) -> Result<Vec<Entry>> {
-    let before = filter.before.map_or(i64::MAX, |task| task.0);
-    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-    let mut found: Vec<i64> = Vec::new();
-    if filter.kind.is_none() && filter.state.is_none() {
-        found = sql.rows(OF_ALL, [before, limit], |row| row.get(0))?;
-    } else {
-        let kinds = match &filter.kind {
-            Some(kind) => vec![kind.clone()],
-            None => sql.rows(KINDS, [], |row| row.get(0))?,
-        };
-        for kind in &kinds {
-            for state in State::ALL.into_iter().filter(|&s| filter.state.is_none_or(|w| w == s)) {
-                let values = rusqlite::params![kind, code(state), before, limit];
-                found.extend(sql.rows(OF_KIND, values, |row| row.get::<_, i64>(0))?);
-            }
-        }
-    }
-    found.sort_unstable_by(|a, b| b.cmp(a));
-    found.truncate(filter.limit);
+    let states = filter.state.map_or(State::ALL.to_vec(), |state| vec![state]);
+    let found = ids(sql, filter.kind.as_deref(), &states, filter.before, filter.limit)?;
     let mut left = filter.bytes.unwrap_or(usize::MAX);
     let mut tasks = Vec::new();
     for id in found {
@@ -51,6 +30,38 @@ pub(super) fn list(sql: &Statements<'_>, filter: &Filter) -> Result<Vec<Entry>> 
         tasks.push(task);
     }
     Ok(tasks)
+}
+
+/// The ids of tasks in these states, the newest first.
+///
+/// An index has the tasks of each kind in each state; whatever is asked for, is merged from as
+/// many pieces of it as it takes. So a page costs the same however many tasks there are.
+pub(super) fn ids(
+    sql: &Statements<'_>,
+    kind: Option<&str>,
+    states: &[State],
+    before: Option<TaskId>,
+    limit: usize,
+) -> Result<Vec<i64>> {
+    let before = before.map_or(i64::MAX, |task| task.0);
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    if kind.is_none() && states.len() == State::ALL.len() {
+        return sql.rows(OF_ALL, [before, most], |row| row.get(0));
+    }
+    let kinds = match kind {
+        Some(kind) => vec![kind.to_owned()],
+        None => sql.rows(KINDS, [], |row| row.get(0))?,
+    };
+    let mut found: Vec<i64> = Vec::new();
+    for kind in &kinds {
+        for &state in states {
+            let values = rusqlite::params![kind, code(state), before, most];
+            found.extend(sql.rows(OF_KIND, values, |row| row.get::<_, i64>(0))?);
+        }
+    }
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// How many tasks there are in each state.

@@ -5,9 +5,9 @@
 //! whoever gets the lock knows that its owner is gone, and need not wait for its leases. A file
 //! that is missing proves nothing.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tracing::warn;
 use super::statements::Statements;
 use super::transaction::{Grave, Transaction};
 use super::writer::begin;
-use super::{clock, fault, open};
+use super::{clock, fault, open, serving};
 use crate::{Incarnation, StoreError};
 
 /// So often a file is made anew that somebody removed before it was locked.
@@ -59,7 +59,10 @@ impl Owner {
     ) -> std::result::Result<Owner, StoreError> {
         let directory = directory(database);
         let file = directory.join(incarnation.to_string());
-        let lock = fs::create_dir_all(&directory)
+        let lock = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&directory)
             .and_then(|()| lock_new(&file))
             .map_err(|error| open::unavailable("lock", &file, &error))?;
         let boot = clock::boot_id();
@@ -132,6 +135,7 @@ fn forget(sql: &Statements<'_>, number: i64) -> Result<()> {
         [number],
     )?;
     sql.execute("DELETE FROM counter WHERE owner = ?1", [number])?;
+    serving::withdraw(sql, number)?;
     sql.execute("DELETE FROM owner WHERE number = ?1", [number])?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::{
-    claim, ending, intake, listing, owner, row, schema, told, transaction, unwanted, wish,
+    claim, ending, intake, listing, owner, row, schema, serving, told, transaction, unwanted, wish,
 };
 
 /// The steps of the plan for this statement.
@@ -25,7 +25,7 @@ fn every_question_has_its_index() {
     let by_number = "task USING INTEGER PRIMARY KEY (rowid=?)";
     for (sql, expected) in [
         (claim::PROMOTE, "INDEX task_waiting (run_at<?)"),
-        (claim::READY, "COVERING INDEX task_ready (kind=?)"),
+        (claim::READY, "COVERING INDEX task_ready (kind=? AND route=?)"),
         (claim::LOOK, by_number),
         (claim::CLAIM, by_number),
         (claim::RENEW, by_number),
@@ -49,6 +49,8 @@ fn every_question_has_its_index() {
         (wish::OLD, "INDEX task_ended (ended_at<?)"),
         (listing::OF_KIND, "COVERING INDEX task_listed (kind=? AND state=? AND rowid<?)"),
         (listing::OF_ALL, "task USING INTEGER PRIMARY KEY (rowid<?)"),
+        (serving::NEXT, "COVERING INDEX task_ready ((kind,route)>(?,?))"),
+        (serving::TASKS, "COVERING INDEX task_ready (kind=? AND route=?)"),
         (transaction::PENDING, "counter USING PRIMARY KEY (state=?)"),
     ] {
         let plan = plan(&connection, sql);

@@ -65,7 +65,7 @@ pub(super) fn held(sql: &Statements<'_>, task: TaskId) -> Result<Option<Held>> {
 pub(super) const TASK: &str = "SELECT id, kind, state, priority, attempt, failures, interruptions, \
      max_attempts, unwanted, output, error, step, cursor, key, last_event, created_at, run_at, \
      started_at, ended_at, \
-     coalesce(input, (SELECT long.input FROM long_input AS long WHERE long.task = task.id)) \
+     coalesce(input, (SELECT long.input FROM long_input AS long WHERE long.task = task.id)), route \
      FROM task WHERE id = ?1";
 
 /// The task as others see it, and how many bytes its input, output and cursor have.
@@ -79,6 +79,7 @@ pub(super) fn task(sql: &Statements<'_>, task: TaskId) -> Result<Option<(usize, 
         let entry = Entry {
             id: TaskId(row.get(0)?),
             kind: text(row, 1)?.unwrap_or_default(),
+            route: text(row, 20)?.unwrap_or_default(),
             state,
             priority: row.get(3)?,
             attempt: row.get(4)?,
@@ -88,6 +89,7 @@ pub(super) fn task(sql: &Statements<'_>, task: TaskId) -> Result<Option<(usize, 
             is_unwanted: row.get(8)? && !state.is_final(),
             output: text(row, 9)?.as_deref().map(shown),
             error: text(row, 10)?,
+            waits_for: None,
             checkpoint: step.zip(cursor).map(|(step, cursor)| Checkpoint { step, cursor }),
             key: text(row, 13)?,
             last_event: count(row, 14)?,

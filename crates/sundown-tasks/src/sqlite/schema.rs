@@ -9,7 +9,10 @@ use rusqlite::{Connection, Result};
 pub(super) const APPLICATION: i64 = 0x7364_746b;
 
 /// Each takes the file one version further. What was released is never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&[&str]] =
+    &[&[FIRST], &[include_str!("sql/identity.sql"), include_str!("sql/routes.sql")]];
+
+const FIRST: &str = "
 CREATE TABLE task (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     kind TEXT NOT NULL,
@@ -73,7 +76,7 @@ CREATE TABLE counter (
     n INTEGER NOT NULL,
     PRIMARY KEY (state, owner)
 ) STRICT, WITHOUT ROWID;
-"];
+";
 
 /// The version that this program writes.
 pub(super) const VERSION: usize = MIGRATIONS.len();
@@ -87,10 +90,15 @@ pub(super) fn marks(connection: &Connection) -> Result<(i64, i64, bool)> {
     Ok((application, version, tables == 0))
 }
 
+/// What tells this store from every other one. It is there since version 2.
+pub(super) fn identity(connection: &Connection) -> Result<String> {
+    connection.query_row("SELECT identity FROM store", [], |row| row.get(0))
+}
+
 /// Takes it from that version to [`VERSION`]. A transaction is open.
 pub(super) fn migrate(connection: &Connection, from: usize) -> Result<()> {
-    for migration in MIGRATIONS.iter().skip(from) {
-        connection.execute_batch(migration)?;
+    for text in MIGRATIONS.iter().skip(from).copied().flatten() {
+        connection.execute_batch(text)?;
     }
     if from < VERSION {
         connection.execute_batch(&format!(
@@ -98,4 +106,24 @@ pub(super) fn migrate(connection: &Connection, from: usize) -> Result<()> {
         ))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_from_before_gets_an_identity_of_its_own_and_keeps_it() {
+        let migrated = || {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch(FIRST).unwrap();
+            migrate(&connection, 1).unwrap();
+            connection
+        };
+        let (first, second) = (migrated(), migrated());
+        let found = identity(&first).unwrap();
+        assert_ne!(found, identity(&second).unwrap());
+        migrate(&first, VERSION).unwrap();
+        assert_eq!(identity(&first).unwrap(), found);
+    }
 }

@@ -38,6 +38,7 @@ pub(crate) fn json(text: &str) -> Box<RawValue> {
 pub(crate) fn task(kind: &str) -> NewTask {
     NewTask {
         kind: kind.to_owned(),
+        route: String::new(),
         input: json("{\"n\": 1}"),
         key: None,
         priority: 0,
@@ -55,7 +56,7 @@ pub(crate) async fn enqueue(store: &PostgresStore, kind: &str) -> TaskId {
 }
 
 pub(crate) async fn claim(store: &PostgresStore, kind: &str, count: usize) -> Vec<Claim> {
-    let wanted = Wanted { kind: kind.to_owned(), count };
+    let wanted = Wanted { kind: kind.to_owned(), routes: [].into(), count };
     store.claim(vec![wanted], count, LEASE).await.unwrap()
 }
 

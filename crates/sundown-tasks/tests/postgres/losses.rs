@@ -42,7 +42,7 @@ async fn load(store: Arc<PostgresStore>, is_over: Arc<AtomicBool>) -> Acknowledg
 }
 
 async fn work(store: &PostgresStore, seen: &mut Acknowledged) -> Result<(), StoreError> {
-    let wanted = sundown_tasks::Wanted { kind: "load".to_owned(), count: 2 };
+    let wanted = sundown_tasks::Wanted { kind: "load".to_owned(), routes: [].into(), count: 2 };
     for claim in store.claim(vec![wanted], 2, LEASE).await? {
         let event = Some(json("{\"half\": true}"));
         let news = Progress { fence: claim.fence, event, checkpoint: None };

@@ -6,6 +6,7 @@
 mod answers;
 mod encrypted;
 mod ground;
+mod hostile;
 mod limits;
 mod losses;
 mod news;

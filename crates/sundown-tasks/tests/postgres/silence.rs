@@ -33,7 +33,7 @@ async fn a_lease_outlives_all_connections() {
     let other = open(sundown_tasks::PostgresSettings::new(server().url()).schema("silent_leases"));
     let other = other.await;
     enqueue(&store, "a").await;
-    let wanted = vec![Wanted { kind: "a".to_owned(), count: 1 }];
+    let wanted = vec![Wanted { kind: "a".to_owned(), routes: [].into(), count: 1 }];
     let fence = store.claim(wanted, 1, lease).await.unwrap()[0].fence;
     wire.fall_silent();
     // As many as there are connections: only the first is to find out.

@@ -100,7 +100,7 @@ async fn claimed_ahead(replica: &Replica, gate: &Gate, behind: &[&str]) -> TaskI
 
 pub(crate) async fn claimed_but_unstarted_work_goes_back_at_once(place: Place) {
     let gate = Gate::new();
-    let settings = settings().concurrency(1);
+    let settings = settings().concurrency(1).ahead(Duration::from_secs(60));
     let cap = Duration::from_secs(20);
     let replica = start_with(&place, vec![gate.kind(), sleeper()], settings, cap).await;
     let store = place.store().await;
@@ -130,7 +130,8 @@ pub(crate) async fn a_place_is_filled_while_the_store_is_asked_for_more(place: P
         _ => Fate::Done,
     });
     let gate = Gate::new();
-    let settings = settings().concurrency(1).lease(Duration::from_secs(60));
+    let settings =
+        settings().concurrency(1).lease(Duration::from_secs(60)).ahead(Duration::from_secs(60));
     let replica = start_on(store, vec![gate.kind(), sleeper()], settings, Duration::from_secs(40));
     let last = claimed_ahead(&replica, &gate, &["sleep"; 5]).await;
     is_slow.store(true, Ordering::SeqCst);

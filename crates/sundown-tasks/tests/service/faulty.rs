@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use sundown_tasks::{
     Answer, Change, Claim, Counts, Ending, Enqueued, Entry, Events, Fence, Filter, Finish,
-    Incarnation, Lease, NewTask, Progress, Rescued, Store, StoreError, TaskId, Wanted,
+    Incarnation, Lease, NewTask, Operation, Progress, Rescued, Route, Selected, Selection, Store,
+    StoreError, TaskId, Unserved, Wanted,
 };
 use tokio::time::sleep;
 
@@ -78,6 +79,9 @@ impl Store for Faulty {
     fn incarnation(&self) -> Incarnation {
         self.inner.incarnation()
     }
+    fn identity(&self) -> &str {
+        self.inner.identity()
+    }
     fn is_shared(&self) -> bool {
         self.inner.is_shared()
     }
@@ -102,6 +106,12 @@ impl Store for Faulty {
     fn rescue_of_dead(&self, limit: usize) -> Answer<'_, Vec<Rescued>> {
         self.after(Asked::RescueOfDead, self.inner.rescue_of_dead(limit))
     }
+    fn advertise(&self, served: Vec<Route>, life: Duration) -> Answer<'_, ()> {
+        self.inner.advertise(served, life)
+    }
+    fn unserved(&self) -> Answer<'_, Vec<Unserved>> {
+        self.after(Asked::Read, self.inner.unserved())
+    }
     fn unwanted(&self, attempts: Vec<Fence>) -> Answer<'_, Vec<Fence>> {
         self.after(Asked::Read, self.inner.unwanted(attempts))
     }
@@ -113,6 +123,12 @@ impl Store for Faulty {
     }
     fn discard(&self, task: TaskId) -> Answer<'_, Change> {
         self.inner.discard(task)
+    }
+    fn change_all(&self, operation: Operation, selection: Selection) -> Answer<'_, Selected> {
+        self.inner.change_all(operation, selection)
+    }
+    fn count_all(&self, selection: Selection) -> Answer<'_, Selected> {
+        self.inner.count_all(selection)
     }
     fn get(&self, task: TaskId) -> Answer<'_, Option<Entry>> {
         self.after(Asked::Read, self.inner.get(task))

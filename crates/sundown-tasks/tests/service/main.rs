@@ -14,8 +14,10 @@ mod intake;
 mod leases;
 mod outages;
 mod proven;
+mod routes;
 #[cfg(feature = "postgres")]
 mod shared;
+mod sharing;
 mod threads;
 
 use desk::Place;
@@ -57,9 +59,16 @@ macro_rules! promises {
                 nobody_takes_back_its_own_because_the_store_was_slow,
                 whoever_has_just_come_leaves_the_living_time_to_renew,
                 a_runtime_whose_threads_are_all_blocked_makes_nothing_run_twice;
+            sharing: a_burst_of_long_tasks_uses_the_places_of_all_replicas,
+                what_was_claimed_ahead_goes_back_when_no_place_becomes_free;
             outages: no_end_is_lost_and_what_is_unwritten_is_bounded_however_slow_the_store,
                 an_end_that_cannot_be_written_keeps_no_other_waiting,
                 ends_are_written_when_the_store_is_back;
+            routes: each_replica_runs_what_it_can,
+                what_no_replica_can_run_waits_and_says_so_and_runs_when_one_can,
+                what_cannot_run_here_is_left_to_others_and_never_fails,
+                what_no_process_could_run_fails_for_good,
+                many_that_cannot_run_here_keep_no_other_waiting;
             threads: one_that_takes_too_long_keeps_its_place_until_it_returns,
                 one_that_is_cancelled_keeps_its_place_until_it_returns,
                 one_that_does_not_return_does_not_hold_the_shutdown;

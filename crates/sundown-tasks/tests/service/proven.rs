@@ -15,6 +15,7 @@ async fn what_the_dead_held_is_taken_back_at_once_by_whoever_has_just_come() {
     let dead = place.store().await;
     let task = NewTask {
         kind: "gate".to_owned(),
+        route: String::new(),
         input: raw(&json!(null)),
         key: None,
         priority: 0,
@@ -23,7 +24,7 @@ async fn what_the_dead_held_is_taken_back_at_once_by_whoever_has_just_come() {
         max_interruptions: 3,
     };
     let [Enqueued::New(task)] = dead.enqueue(vec![task], 10).await.unwrap()[..] else { panic!() };
-    let wanted = Wanted { kind: "gate".to_owned(), count: 1 };
+    let wanted = Wanted { kind: "gate".to_owned(), routes: [].into(), count: 1 };
     assert_eq!(dead.claim(vec![wanted], 1, lease).await.unwrap().len(), 1);
     // It gives its lock back and nothing else, as the kernel does for a process that is killed.
     dead.close().await.unwrap();

@@ -1,5 +1,6 @@
 //! What every store must do. A store joins with a [`Bench`] and `conformance!(ItsBench);`.
 
+pub(crate) mod bulk;
 pub(crate) mod claiming;
 pub(crate) mod closing;
 pub(crate) mod concurrency;
@@ -11,6 +12,7 @@ pub(crate) mod listing;
 pub(crate) mod model;
 pub(crate) mod purge;
 pub(crate) mod random;
+pub(crate) mod routes;
 pub(crate) mod support;
 pub(crate) mod table;
 pub(crate) mod wishes;
@@ -60,8 +62,13 @@ macro_rules! conformance {
             wishes: a_pending_task_is_cancelled, a_running_task_is_asked_to_end,
                 what_is_over_cannot_be_cancelled, requeued_is_as_new, only_what_is_over_is_discarded,
                 unknown_tasks_are_unknown;
+            bulk: each_operation_changes_the_states_it_takes, many_are_changed_in_pages_and_none_twice,
+                a_name_is_of_one_store_and_every_process_has_it;
             listing: the_newest_first, by_state_and_kind, pages_are_stable,
                 a_page_ends_when_it_is_heavy;
+            routes: a_task_is_claimed_by_those_who_want_its_route,
+                a_count_is_of_the_kind_whatever_the_routes, what_is_declined_waits_and_counts_nothing,
+                what_no_process_claims_is_told, what_a_process_claims_ends_with_it;
             purge: only_what_ended_long_ago, at_most_so_many;
             concurrency: no_task_is_claimed_twice, counts_are_exact_after_it_all,
                 news_of_the_own_process_wakes, news_of_another_process_wakes,

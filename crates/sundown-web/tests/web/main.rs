@@ -7,6 +7,7 @@ mod given_up;
 mod heads;
 mod hostile;
 mod large;
+mod pending;
 mod slow;
 mod stops;
 mod streams;

@@ -85,6 +85,11 @@ impl Report {
             "cap_ms": self.cap.as_millis(),
             "handed_back": self.handed_back(),
         });
+        if self.verdict == Verdict::Running && self.cause.is_some() {
+            line["began_unix_ms"] = json!(self.began_unix_ms);
+            line["note"] =
+                "stopping; without a later message it was killed before its report".into();
+        }
         if let Verdict::Refused { error } = &self.verdict {
             line["error"] = shorten(error, 500).into();
         }

@@ -7,15 +7,21 @@ use super::{Force, PhaseReport, Report, Verdict, WaiterReport};
 use crate::timeline::{Row, Timeline, Tone, seconds};
 use crate::{Exit, Outcome};
 
+/// `{report:80}` draws its timeline 80 columns wide at most.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", headline(self))?;
+        write!(f, "{}", printable(&headline(self)))?;
         if matches!(self.verdict, Verdict::Refused { .. } | Verdict::Lost) {
             return Ok(());
         }
-        write!(f, "\n\n{}", self.timeline())?;
+        let timeline = self.timeline();
+        let timeline = match f.width() {
+            Some(width) => format!("{timeline:width$}"),
+            None => timeline.to_string(),
+        };
+        write!(f, "\n\n{}", printable(&timeline))?;
         for line in footnotes(self) {
-            write!(f, "\n{line}")?;
+            write!(f, "\n{}", printable(&line))?;
         }
         Ok(())
     }
@@ -24,8 +30,13 @@ impl fmt::Display for Report {
 /// In one line: name, outcome, detail.
 impl fmt::Display for WaiterReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, note(self))
+        write!(f, "{}", printable(&format!("{}: {}", self.name, note(self))))
     }
+}
+
+/// What others wrote, names and errors, as it may go to a terminal.
+fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }
 
 fn headline(report: &Report) -> String {

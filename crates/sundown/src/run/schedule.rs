@@ -205,4 +205,104 @@ mod tests {
         first.kind = Kind::Hook(Priority::Critical);
         assert_eq!(slots(&[], &[late, first, member(2, "waiter", 0)], 1000), [1000, 900, 890]);
     }
+
+    fn at(millis: u64) -> At {
+        Duration::from_millis(millis)
+    }
+
+    fn running(mut member: Member, until: u64) -> Member {
+        member.state = State::Running { since: at(0), until: at(until), last: at(until) };
+        member
+    }
+
+    fn hook(mut member: Member) -> Member {
+        member.kind = Kind::Hook(Priority::Normal);
+        member
+    }
+
+    fn schedule(orders: &[&[&str]], members: &[Member]) -> Schedule {
+        let mut plan = Plan::standard(Duration::from_secs(60), Duration::ZERO);
+        plan.orders = orders.iter().map(|o| o.iter().map(ToString::to_string).collect()).collect();
+        Schedule::new(&plan, 0, &members.iter().collect::<Vec<_>>()).expect("no cycle")
+    }
+
+    /// Who cannot have its least time any more, in a phase of 10 s.
+    fn starved(orders: &[&[&str]], members: &[Member], now: u64) -> Option<usize> {
+        let here: Vec<&Member> = members.iter().collect();
+        let schedule = schedule(orders, members);
+        let slots = schedule.slots(&here, Duration::ZERO, at(10_000));
+        schedule.starved(&here, &slots, at(now))
+    }
+
+    #[test]
+    fn who_can_start_in_time_for_its_least_time_is_not_starved() {
+        let alone = [member(0, "a", 3000)];
+        assert_eq!(starved(&[], &alone, 7000), None);
+        assert_eq!(starved(&[], &alone, 7001), Some(0));
+        assert_eq!(starved(&[], &[member(0, "a", 0)], 9999), None, "it declared none");
+        assert_eq!(starved(&[], &[running(member(0, "a", 3000), 10_000)], 9000), None, "it runs");
+    }
+
+    #[test]
+    fn who_runs_before_it_may_take_its_least_time_away() {
+        let members = |until| [running(member(0, "a", 0), until), member(1, "b", 3000)];
+        assert_eq!(starved(&[&["a", "b"]], &members(7000), 0), None);
+        assert_eq!(starved(&[&["a", "b"]], &members(7001), 0), Some(1));
+        assert_eq!(starved(&[&["a", "b"]], &members(5000), 7001), Some(1), "and so may the clock");
+    }
+
+    #[test]
+    fn a_chain_needs_the_least_times_of_its_bodies_and_of_their_fallbacks() {
+        let mut saver = member(0, "save", 3000);
+        saver.fallback = Some(at(1000));
+        let members = [saver, member(1, "close", 2000), member(2, "other", 5000)];
+        let here: Vec<&Member> = members.iter().collect();
+        let need = schedule(&[&["save", "close"]], &members).least_path(&here);
+        assert_eq!(need, (at(6000), vec!["save".to_owned(), "close".to_owned()]));
+    }
+
+    #[test]
+    fn a_silent_fallback_is_granted_time_as_a_silent_body_is() {
+        let mut saver = member(0, "save", 0);
+        saver.fallback = Some(Duration::ZERO);
+        assert_eq!(slots(&[], &[saver.clone()], 10_000), [9500]);
+        // Two silent legs share half of what there is.
+        assert_eq!(slots(&[], &[saver.clone()], 80), [60]);
+        // Who comes before it leaves time for both of its legs.
+        let members = [member(0, "a", 0), saver.clone()];
+        assert_eq!(slots(&[&["a", "save"]], &members, 10_000), [9000, 9500]);
+        // After it comes one that declared 60 of 140: half of the other 80 for two silent legs.
+        let members = [saver, member(1, "close", 60)];
+        assert_eq!(slots(&[&["save", "close"]], &members, 140), [60, 140]);
+    }
+
+    #[test]
+    fn what_comes_while_a_hook_runs_waits_for_it_and_for_nobody_else_that_runs() {
+        let members = [
+            running(hook(member(0, "hook", 0)), 100),
+            member(1, "late", 0),
+            hook(member(2, "x", 0)),
+        ];
+        let dag = schedule(&[], &members).dag;
+        assert_eq!(dag.predecessors(1), [0]);
+        assert!(dag.predecessors(2).contains(&0) && dag.predecessors(2).contains(&1));
+        let members = [running(member(0, "web", 0), 100), member(1, "late", 0)];
+        assert!(schedule(&[], &members).dag.predecessors(1).is_empty(), "it is no hook");
+        let members = [hook(member(0, "hook", 0)), member(1, "late", 0)];
+        assert!(schedule(&[], &members).dag.predecessors(1).is_empty(), "it does not run");
+    }
+
+    #[test]
+    fn an_order_skips_those_who_are_not_in_the_phase() {
+        let members = [member(0, "a", 0), member(1, "c", 0)];
+        assert_eq!(schedule(&[&["a", "b", "c"]], &members).dag.predecessors(1), [0]);
+    }
+
+    #[test]
+    fn an_order_that_is_impossible_after_all_holds_nobody() {
+        let members = [member(0, "a", 0), member(1, "b", 0)];
+        let schedule = Schedule::unordered(&members.iter().collect::<Vec<_>>());
+        assert_eq!(schedule.ids, [MemberId(0), MemberId(1)]);
+        assert!(schedule.dag.predecessors(1).is_empty());
+    }
 }

@@ -1,6 +1,10 @@
 //! The machine's tables, driven without a clock: every event in every state, and the stories that
 //! matter. The tables are also printed into `docs/spec.md`, which must not say anything else.
 
+mod joining;
+mod members;
+mod stages;
+
 use std::fmt::Write as _;
 use std::path::Path;
 

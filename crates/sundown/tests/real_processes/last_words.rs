@@ -68,6 +68,31 @@ fn the_termination_message_is_one_short_line_and_only_where_the_file_exists() {
 }
 
 #[test]
+fn a_process_killed_while_it_stops_has_left_a_termination_message() {
+    let scratch = Scratch::new("killed-message");
+    let path = scratch.0.join("termination-log");
+    fs::write(&path, "").unwrap();
+    for misdeed in ["hang-drain", "block-runtime"] {
+        fs::write(&path, "").unwrap();
+        let arguments = format!("{misdeed} cap=20000 message={}", path.display());
+        let mut process = scratch.misbehave(&arguments).spawn().unwrap();
+        eventually(|| catches_sigterm(process.id()));
+        process.signal(Signal::Term).unwrap();
+        eventually(|| fs::read_to_string(&path).unwrap().ends_with('}'));
+        process.signal(Signal::Kill).unwrap();
+        process.wait(PATIENCE).unwrap();
+        let message = fs::read_to_string(&path).unwrap();
+        assert!(message.len() <= 4096 && !message.contains('\n'), "{message}");
+        let message: serde_json::Value = serde_json::from_str(&message).unwrap();
+        assert_eq!(
+            (&message["sundown"], &message["cause"]),
+            (&"running".into(), &"SIGTERM".into())
+        );
+        assert!(message["began_unix_ms"].is_u64() && message["note"].is_string(), "{message}");
+    }
+}
+
+#[test]
 fn a_wrong_start_is_exit_code_2_and_names_the_culprit() {
     for (test, arguments, culprit) in [
         ("twins", "twins", "`twin` is registered twice in the phase `drain`"),

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod last_words;
+mod notify;
 mod signals;
 mod trouble;
 

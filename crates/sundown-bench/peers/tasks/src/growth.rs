@@ -132,7 +132,7 @@ async fn drain(store: &Arc<dyn Store>, count: usize) -> anyhow::Result<Duration>
     let start = Instant::now();
     let mut endings = Vec::new();
     for _ in 0..count.div_ceil(BATCH) {
-        let wanted = vec![Wanted { kind: Nothing::KIND.to_owned(), count: BATCH }];
+        let wanted = vec![Wanted { kind: Nothing::KIND.to_owned(), routes: [].into(), count: BATCH }];
         let (claimed, ended) = tokio::join!(
             store.claim(wanted, BATCH, LEASE),
             store.finish(std::mem::take(&mut endings)),

@@ -181,6 +181,7 @@ fn request(number: u32) -> anyhow::Result<Request> {
 pub(crate) fn task(number: u32) -> anyhow::Result<NewTask> {
     Ok(NewTask {
         kind: Nothing::KIND.to_owned(),
+        route: String::new(),
         input: to_raw_value(&Work::new(number))?,
         key: None,
         priority: 0,

@@ -112,7 +112,7 @@ fn sundown(listener: TcpListener, workers: usize, begun: Arc<Notify>) -> anyhow:
     let coordinator = Coordinator::builder().cap(PATIENCE).announce(Duration::ZERO).build()?;
     let begun = web::Data::from(begun);
     let application = move || App::new().app_data(begun.clone()).configure(pages);
-    let server = sundown_web::Server::new("web").workers(workers);
+    let server = sundown_web::Server::new("web").workers(workers).http2(true);
     let web = server.serve(coordinator.clone(), listener, application)?;
     Ok(Running::Sundown { coordinator, _web: web })
 }

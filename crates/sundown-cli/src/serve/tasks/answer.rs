@@ -18,7 +18,7 @@ pub(super) fn refused(error: &Refused) -> HttpResponse {
         return store_failed(error);
     }
     let status = status_of(error);
-    let mut answer = problem(status, error.name(), &error.to_string());
+    let mut answer = problem(status, error.name(), &detail(error));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         answer.headers_mut().insert(RETRY_AFTER, COME_BACK.into());
     }
@@ -33,9 +33,23 @@ pub(super) fn taken_in(result: Result<Started, Refused>) -> Value {
             "error": {
                 "status": status_of(&error).as_u16(),
                 "code": error.name(),
-                "detail": short(&error.to_string()),
+                "detail": short(&detail(&error)),
             }
         }),
+    }
+}
+
+/// What is said of it; where no kind is there at all, how to get one.
+fn detail(error: &Refused) -> String {
+    match error {
+        Refused::UnknownKind { kind, known } if known == "none" => {
+            let kind: String = kind.chars().take(40).collect();
+            format!(
+                "there is no kind `{kind}`: this service has none (configure [commands.NAME] or \
+                 http.allow, or start it with --demo to try the kind `count`)"
+            )
+        }
+        error => error.to_string(),
     }
 }
 
@@ -71,7 +85,12 @@ pub(super) fn nonsense(detail: &str) -> HttpResponse {
 
 /// A body that cannot be read.
 pub(super) fn unreadable(error: JsonPayloadError, _: &HttpRequest) -> Error {
-    let answer = match &error {
+    let answer = unreadable_answer(&error);
+    InternalError::from_response(error, answer).into()
+}
+
+pub(super) fn unreadable_answer(error: &JsonPayloadError) -> HttpResponse {
+    match error {
         JsonPayloadError::ContentType => {
             let detail = "the body is JSON, with the header `Content-Type: application/json`";
             problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_json", detail)
@@ -82,8 +101,7 @@ pub(super) fn unreadable(error: JsonPayloadError, _: &HttpRequest) -> Error {
             let code = if is_large { "too_large" } else { "malformed" };
             problem(status, code, &error.to_string())
         }
-    };
-    InternalError::from_response(error, answer).into()
+    }
 }
 
 /// A body in letters that JSON does not have.

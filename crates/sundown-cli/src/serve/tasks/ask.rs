@@ -7,7 +7,9 @@ use actix_web::dev::Payload;
 use actix_web::error::InternalError;
 use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 use serde_json::value::RawValue;
 use sundown_tasks::{Filter, Request, State};
 
@@ -18,6 +20,9 @@ use super::{HEAVIEST_PAGE, LONGEST_PAGE, PAGE};
 /// ever.
 const FARTHEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
+/// Numbers beyond this have no neighbours that are 1 apart.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// A task to be.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,9 +31,12 @@ pub(super) struct NewTask {
     #[serde(default = "null")]
     input: Box<RawValue>,
     key: Option<String>,
+    #[serde(default, deserialize_with = "whole")]
     priority: Option<i16>,
     /// Milliseconds since 1970.
+    #[serde(default, deserialize_with = "whole")]
     run_at: Option<u64>,
+    #[serde(default, deserialize_with = "whole")]
     max_attempts: Option<u32>,
 }
 
@@ -47,6 +55,23 @@ pub(super) struct Listing {
     kind: Option<String>,
     cursor: Option<String>,
     limit: Option<String>,
+}
+
+/// A whole number, however it is written: to JSON Schema, and to many programs, `222.0` is one.
+pub(super) fn whole<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+where
+    T: TryFrom<i128>,
+    D: Deserializer<'de>,
+{
+    let Some(number) = Option::<Number>::deserialize(from)? else { return Ok(None) };
+    let whole = number.as_i128().or_else(|| {
+        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole, and below 2^53")]
+        Some(float as i128)
+    });
+    let kind = std::any::type_name::<T>();
+    let wrong = || D::Error::custom(format_args!("`{number}` is no {kind}"));
+    whole.and_then(|whole| T::try_from(whole).ok()).map(Some).ok_or_else(wrong)
 }
 
 fn null() -> Box<RawValue> {
@@ -129,13 +154,17 @@ impl FromRequest for Utf8 {
     }
 }
 
+/// The state of this name.
+pub(super) fn named_state(name: &str) -> Result<State, String> {
+    State::named(name).ok_or_else(|| {
+        let names: Vec<&str> = State::ALL.iter().map(|state| state.name()).collect();
+        format!("`{name}` is no state (there are {})", names.join(", "))
+    })
+}
+
 impl Listing {
     pub(super) fn into_filter(self) -> Result<Filter, String> {
-        let state = self.state.map(|name| {
-            let names: Vec<&str> = State::ALL.iter().map(|state| state.name()).collect();
-            State::named(&name)
-                .ok_or_else(|| format!("`{name}` is no state (there are {})", names.join(", ")))
-        });
+        let state = self.state.as_deref().map(named_state);
         let before = self.cursor.map(|cursor| {
             cursor.parse().map_err(|_| {
                 format!("`{cursor}` is no cursor (send the `next` of the page before)")

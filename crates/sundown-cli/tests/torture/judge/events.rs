@@ -22,7 +22,8 @@ pub(super) fn found(case: &Case<'_>) -> Option<Finding> {
         order(task, events).or_else(|| late(events, &begun)).or_else(|| match task.command() {
             Some("slow") => steps(case).or_else(|| said(task)),
             Some(_) => said(task),
-            None => counted(task, events),
+            None if task.kind == "count" => counted(task, events),
+            None => None,
         });
     why.map(|why| case.finding(Crime::Superseded, why))
 }

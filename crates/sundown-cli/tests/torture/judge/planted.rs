@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::evidence::State;
-use crate::ledger::Step;
+use crate::ledger::{Call, Step};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A command that was interrupted once, in step 1, when its replica was killed, and a count to 2:
+/// A command that was interrupted once, in step 1, when its replica was killed, a count to 2, and a call:
 /// nothing is wrong with them.
 pub(super) fn innocent() -> Evidence {
     let said = "step 2\ncheckpoint: 2\nstep 3\ncheckpoint: 3\nstep 4\ncheckpoint: 4\nstep 5\n\
@@ -27,6 +27,12 @@ pub(super) fn innocent() -> Evidence {
         "error": null, "key": "b", "last_event": 2, "created_at": 1000, "started_at": 1000,
         "ended_at": 3000,
     });
+    let call = json!({
+        "id": "3", "kind": "http", "state": "succeeded", "attempt": 1, "failures": 0,
+        "interruptions": 0, "input": { "url": "http://127.0.0.1:9/call/x" },
+        "output": { "status": 200, "body": "done" }, "error": null, "key": "x", "last_event": 0,
+        "created_at": 1000, "started_at": 5000, "ended_at": 6000,
+    });
     let ack = |task, key: &str| Promise::Ack { task, key: key.to_owned() };
     let life = || "first".to_owned();
     Evidence {
@@ -41,12 +47,14 @@ pub(super) fn innocent() -> Evidence {
             run(Step::Start, 2, 3, 1),
             run(Step::Finish, 2, 4, 1),
         ],
+        calls: vec![Call { name: "x".to_owned(), key: "key-3".to_owned(), at: 5 * SECOND }],
         troubles: vec![
             Trouble::Told { life: life(), at: 2 * SECOND },
             Trouble::Ended { life: life(), at: 2 * SECOND },
         ],
-        tasks: [command, count].map(|task| serde_json::from_value(task).unwrap()).to_vec(),
+        tasks: [command, count, call].map(|task| serde_json::from_value(task).unwrap()).to_vec(),
         events: BTreeMap::from([
+            (3, Vec::new()),
             (
                 1,
                 vec![

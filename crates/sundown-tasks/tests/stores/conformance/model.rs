@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use sundown_tasks::{
     Change, Checkpoint, Counts, Ending, Enqueued, Event, Fence, Finish, Lease, NewTask, Progress,
-    Standing, State, TaskId, Wanted,
+    Route, Standing, State, TaskId, Unserved, Wanted,
 };
 
 /// A task.
@@ -32,6 +32,8 @@ pub(crate) struct Row {
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) rows: BTreeMap<TaskId, Row>,
+    /// What each process says that it claims.
+    pub(crate) served: [Vec<Route>; 2],
 }
 
 impl Model {
@@ -71,7 +73,10 @@ impl Model {
     ) -> Vec<Fence> {
         let mut found = Vec::new();
         for wanted in kinds {
-            let fits = |row: &Row| row.is_ready && row.new.kind == wanted.kind;
+            let fits = |row: &Row| {
+                let is_wanted = row.new.route.is_empty() || wanted.routes.contains(&row.new.route);
+                row.is_ready && row.new.kind == wanted.kind && is_wanted
+            };
             let pending = self.rows.iter().filter(|(_, row)| row.standing.state == State::Pending);
             let mut of_kind: Vec<_> = pending
                 .filter(|(_, row)| fits(row))
@@ -129,6 +134,11 @@ impl Model {
                 Event::Interrupted
             }
             Ending::Returned => Event::Returned,
+            Ending::Declined { reason, again_in } => {
+                row.is_ready = again_in.is_zero();
+                row.error = Some(reason.clone());
+                Event::Returned
+            }
             Ending::Stopped => Event::Stopped,
         };
         row.standing = row.standing.next(event).unwrap();
@@ -197,6 +207,18 @@ impl Model {
         let before = self.rows.len();
         self.rows.retain(|_, row| !row.standing.state.is_final());
         (before - self.rows.len()) as u64
+    }
+
+    pub(crate) fn unserved(&self) -> Vec<Unserved> {
+        let mut missing = BTreeMap::new();
+        for row in self.rows.values() {
+            let route = Route { kind: row.new.kind.clone(), name: row.new.route.clone() };
+            let is_pending = row.standing.state == State::Pending && row.is_ready;
+            if is_pending && !self.served.iter().flatten().any(|served| *served == route) {
+                *missing.entry(route).or_insert(0) += 1;
+            }
+        }
+        missing.into_iter().map(|(route, tasks)| Unserved { route, tasks }).collect()
     }
 
     pub(crate) fn counts(&self) -> Counts {

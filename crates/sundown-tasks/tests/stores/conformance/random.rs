@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sundown_tasks::{Ending, Entry, Fence, Filter, NewTask, Progress, TaskId, What};
+use sundown_tasks::{Ending, Entry, Fence, Filter, NewTask, Progress, Route, TaskId, What};
 
 use super::Bench;
 use super::model::{Model, Row};
@@ -50,7 +50,7 @@ impl History {
     async fn step(&mut self, context: &str) {
         let who = self.random.usize(0..2);
         let store = self.handles[who].clone();
-        match self.random.u8(0..32) {
+        match self.random.u8(0..33) {
             0..6 => self.enqueue(&store, context).await,
             6..13 => self.claim(who, &store, context).await,
             13..20 => self.finish(who, &store, context).await,
@@ -77,6 +77,7 @@ impl History {
                 let change = store.discard(task).await.unwrap();
                 assert_eq!(change, self.model.discard(task), "{context}: {task}");
             }
+            31 => self.advertise(who, &store).await,
             _ => {
                 if self.random.u8(0..8) == 0 {
                     let purged = store.purge(Duration::ZERO, 100_000).await.unwrap();
@@ -92,6 +93,7 @@ impl History {
         let new: Vec<_> = (0..random.usize(1..5))
             .map(|_| NewTask {
                 kind: ["a", "b", "c"][random.usize(0..3)].to_owned(),
+                route: ["", "x", "y"][random.usize(0..3)].to_owned(),
                 input: json(["1", "\"two\""][random.usize(0..2)]),
                 key: random.bool().then(|| random.u8(0..40).to_string()),
                 priority: random.i16(-1..2),
@@ -109,10 +111,10 @@ impl History {
 
     async fn claim(&mut self, who: usize, store: &Handle, context: &str) {
         let random = &mut self.random;
-        let mut kinds = vec![wanted("a", random.usize(0..4)), wanted("b", random.usize(0..4))];
-        if random.bool() {
-            kinds.push(wanted("c", random.usize(0..4)));
-        }
+        let routes = [&[][..], &["x"], &["x", "y"], &["y", "z"]];
+        let mut wanted = |kind| wanted_of(kind, routes[random.usize(0..4)], random.usize(0..4));
+        let mut kinds = vec![wanted("a"), wanted("b"), wanted("c")];
+        kinds.truncate(2 + usize::from(random.bool()));
         let (limit, is_overdue) = (random.usize(0..8), random.u8(0..4) == 0);
         let lease = if is_overdue { Duration::ZERO } else { LONG };
         let claims = store.claim(kinds.clone(), limit, lease).await.unwrap();
@@ -135,12 +137,13 @@ impl History {
         for _ in 0..self.random.usize(1..4) {
             let fence = self.fence(who);
             let retry_in = if self.random.u8(0..8) == 0 { LONG } else { Duration::ZERO };
-            let ending = match self.random.u8(0..8) {
+            let ending = match self.random.u8(0..9) {
                 0..2 => Ending::Succeeded(json("[1, 2]")),
                 2..4 => failed(retry_in),
                 4 => Ending::FailedForGood { error: "never".to_owned() },
                 5 => interrupted(),
                 6 => Ending::Returned,
+                7 => Ending::Declined { reason: "not mine".to_owned(), again_in: retry_in },
                 _ => Ending::Stopped,
             };
             endings.push((fence, ending));
@@ -151,6 +154,19 @@ impl History {
             let expected = self.model.finish(who, *fence, ending);
             assert_eq!(finished, expected, "{context}: {fence:?} {ending:?}");
         }
+    }
+
+    async fn advertise(&mut self, who: usize, store: &Handle) {
+        let (random, mut served) = (&mut self.random, Vec::new());
+        for kind in ["a", "b", "c"] {
+            for name in ["", "x", "y", "z"] {
+                if random.u8(0..4) == 0 {
+                    served.push(Route { kind: kind.to_owned(), name: name.to_owned() });
+                }
+            }
+        }
+        store.advertise(served.clone(), LONG).await.unwrap();
+        self.model.served[who] = served;
     }
 
     async fn progress(&mut self, who: usize, store: &Handle, context: &str) {
@@ -209,6 +225,7 @@ impl History {
             assert_eq!((events.first_kept, events.last, events.state), (1, last, task.state));
         }
         println!("seed {}: {} tasks agree", self.seed, listed.len());
+        assert_eq!(store.unserved().await.unwrap(), self.model.unserved(), "{context}");
         counts_become(store, self.model.counts()).await;
     }
 }
@@ -228,6 +245,7 @@ fn compare(task: &Entry, row: &Row, context: &str) {
     assert_eq!(task.max_attempts, row.standing.max_attempts, "{context}");
     assert_eq!((task.attempt, task.priority), (row.attempt, row.new.priority), "{context}");
     assert_eq!((&task.kind, &task.key), (&row.new.kind, &row.new.key), "{context}");
+    assert_eq!(task.route, row.new.route, "{context}");
     assert_eq!(task.input.get(), row.new.input.get(), "{context}");
     assert_eq!(task.output.as_ref().map(|output| output.get()), row.output.as_deref(), "{context}");
     assert_eq!(task.checkpoint, row.checkpoint, "{context}");

@@ -26,6 +26,7 @@ pub(crate) fn json(text: &str) -> Box<RawValue> {
 pub(crate) fn task(kind: &str) -> NewTask {
     NewTask {
         kind: kind.to_owned(),
+        route: String::new(),
         input: json("{}"),
         key: None,
         priority: 0,
@@ -36,7 +37,12 @@ pub(crate) fn task(kind: &str) -> NewTask {
 }
 
 pub(crate) fn wanted(kind: &str, count: usize) -> Wanted {
-    Wanted { kind: kind.to_owned(), count }
+    Wanted { kind: kind.to_owned(), routes: [].into(), count }
+}
+
+pub(crate) fn wanted_of(kind: &str, routes: &[&str], count: usize) -> Wanted {
+    let routes = routes.iter().map(|&route| route.to_owned()).collect();
+    Wanted { kind: kind.to_owned(), routes, count }
 }
 
 pub(crate) async fn enqueue(store: &Handle, task: NewTask) -> TaskId {

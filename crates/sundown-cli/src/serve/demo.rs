@@ -1,5 +1,5 @@
-//! `/try`: requests of every shape, with which to see whether everything in front of the service
-//! survives its rolling updates.
+//! `/try`: slow answers, long ones, uploads, streams and sockets, with which to see that a stop, or a
+//! rolling update, interrupts none of them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Payload, ServiceConfig, get, post, scope};
+use actix_web::web::{Data, Path, Payload, Query, ServiceConfig, get, post, scope};
 use actix_web::{HttpRequest, HttpResponse, rt};
 use actix_ws::{CloseCode, Closed, Message, Session};
 use bytes::Bytes;
 use futures_core::Stream;
+use serde::Deserialize;
 use serde_json::json;
 use sundown_tempfiles::TempFiles;
 use sundown_web::{Draining, Event, EventStream};
@@ -20,8 +21,8 @@ use tokio::time::{Interval, interval, sleep, timeout};
 
 use super::problem::problem;
 
-/// The longest an answer may be made to take, in milliseconds.
-const SLOWEST: u64 = 600_000;
+/// The longest an answer may be made to take.
+const SLOWEST: Duration = Duration::from_secs(600);
 /// The most bytes that may be asked for.
 const LONGEST: u64 = 1 << 30;
 /// One piece of a long answer: a line of text, again and again.
@@ -33,6 +34,9 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 pub(super) fn routes(app: &mut ServiceConfig) {
     let tries = scope("/try")
+        .route("", get().to(index))
+        .route("/", get().to(index))
+        .route("/slow", get().to(slow_by_seconds))
         .route("/slow/{millis}", get().to(slow))
         .route("/bytes/{count}", get().to(long))
         .route("/upload", post().to(upload))
@@ -41,17 +45,38 @@ pub(super) fn routes(app: &mut ServiceConfig) {
     app.service(tries);
 }
 
+/// What there is to try, for people.
+async fn index() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body(include_str!("demo/index.html"))
+}
+
+/// How long an answer is to take.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Slowness {
+    seconds: u32,
+}
+
+/// Answers after so many seconds.
+async fn slow_by_seconds(slowness: Query<Slowness>) -> HttpResponse {
+    let seconds = slowness.seconds;
+    answer_after(Duration::from_secs(seconds.into()), format!("that took {seconds} s\n")).await
+}
+
 /// Answers after so many milliseconds.
 async fn slow(millis: Path<u64>) -> HttpResponse {
-    if *millis > SLOWEST {
-        return problem(
-            StatusCode::BAD_REQUEST,
-            "bad_request",
-            &format!("at most {SLOWEST} milliseconds"),
-        );
+    answer_after(Duration::from_millis(*millis), format!("that took {millis} ms\n")).await
+}
+
+async fn answer_after(time: Duration, text: String) -> HttpResponse {
+    if time > SLOWEST {
+        let detail = format!("an answer may take {} seconds at most", SLOWEST.as_secs());
+        return problem(StatusCode::BAD_REQUEST, "bad_request", &detail);
     }
-    sleep(Duration::from_millis(*millis)).await;
-    HttpResponse::Ok().body(format!("that took {millis} ms\n"))
+    sleep(time).await;
+    HttpResponse::Ok().body(text)
 }
 
 /// Answers with so many bytes.

@@ -1,0 +1,26 @@
+//! Routes: what a process needs to run a task, within its kind.
+
+/// A kind, and a route within it; an empty one stands for tasks without a route.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The kind.
+    pub kind: String,
+    /// The route.
+    pub name: String,
+}
+
+/// Tasks that no living process claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unserved {
+    /// Of which route.
+    pub route: Route,
+    /// How many could run now; what is beyond [`COUNTED`](Self::COUNTED) is not counted.
+    pub tasks: u64,
+}
+
+impl Unserved {
+    /// How far the tasks of a route are counted.
+    pub const COUNTED: u64 = 10_000;
+    /// How many routes are told at the most.
+    pub const ROUTES: usize = 1000;
+}
