@@ -15,7 +15,6 @@ mod route;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +23,7 @@ use serde_json::value::RawValue;
 pub use self::bulk::{Operation, Selected, Selection};
 pub use self::error::StoreError;
 pub use self::event::{Events, Mark, TaskEvent, What};
-pub use self::route::{Route, Unserved};
+pub use self::route::{Route, Unserved, Wanted};
 use crate::state::State;
 use crate::{Fence, Incarnation, TaskId};
 
@@ -199,17 +198,6 @@ pub enum Enqueued {
     KeyTaken(TaskId),
     /// Too many wait already.
     Full,
-}
-
-/// How many of a kind are wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// The kind.
-    pub kind: String,
-    /// Of these routes. Tasks without a route are always wanted.
-    pub routes: Arc<[String]>,
-    /// At most so many.
-    pub count: usize,
 }
 
 /// A task that was claimed, with all that an attempt needs to know.

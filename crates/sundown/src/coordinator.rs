@@ -2,6 +2,7 @@
 
 #[cfg(all(test, sundown_loom))]
 mod loom;
+mod members;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,11 +21,11 @@ use crate::notifications::Notifications;
 use crate::pending::PendingFn;
 use crate::phase::Trail;
 use crate::run::Run;
-use crate::run::member::{Kind, Member, MemberId, State};
+use crate::run::member::{Kind, MemberId};
 use crate::saved::Previous;
 use crate::sync::{Mutex, OnceLock, locked};
 use crate::telling;
-use crate::waiter::{Body, Fallback};
+use crate::waiter::Body;
 use crate::watchdog::{LastWord, Watch};
 use crate::work::StillRunning;
 use crate::{
@@ -285,51 +286,6 @@ impl Coordinator {
         self.claim_last_word(report.exit()).await;
         self.leave_report(&report);
         report
-    }
-
-    fn join_owned_work(&self) {
-        let work = self.work.clone();
-        let drained = Waiter::new(Self::OWNED_WORK, |_deadline| async move {
-            work.close_when_empty().await;
-        });
-        self.join(drained, Some(Kind::Work)).expect("a new plan has `drain`, and nobody in it");
-    }
-
-    fn join(&self, waiter: Waiter, kind: Option<Kind>) -> Result<MemberId, PlanError> {
-        let Waiter { name, phase, least, priority, body, fallback, pending } = waiter;
-        let (usual_phase, usual_kind) = match priority {
-            Some(priority) => (Phase::RELEASE, Kind::Hook(priority)),
-            None => (Phase::DRAIN, Kind::Waiter),
-        };
-        let phase = phase.unwrap_or(usual_phase);
-        let (fallback, fallback_least) = match fallback {
-            Some(Fallback { body, least }) => (Some(body), Some(least)),
-            None => (None, None),
-        };
-        let mut run = locked(&self.run);
-        let member = Member {
-            id: MemberId(0),
-            phase: run.plan.find(&phase, &name)?,
-            name,
-            kind: kind.unwrap_or(usual_kind),
-            least,
-            fallback: fallback_least,
-            state: State::Pending,
-        };
-        let at = self.shutdown.began().map(|began| began.at.elapsed()).unwrap_or_default();
-        let id = run.join(at, member)?;
-        // Under the same lock: the driver must find the body of whoever it is told to start.
-        locked(&self.bodies).insert(id, Bodies { main: Some(body), fallback, pending });
-        Ok(id)
-    }
-
-    fn leave(&self, id: MemberId) {
-        let left = locked(&self.run).leave(id);
-        if left {
-            let bodies = locked(&self.bodies).remove(&id);
-            drop(bodies);
-            self.nudge.notify_one();
-        }
     }
 }
 

@@ -1,5 +1,18 @@
 //! Routes: what a process needs to run a task, within its kind.
 
+use std::sync::Arc;
+
+/// How many of a kind are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The kind.
+    pub kind: String,
+    /// Of these routes. Tasks without a route are always wanted.
+    pub routes: Arc<[String]>,
+    /// At most so many.
+    pub count: usize,
+}
+
 /// A kind, and a route within it; an empty one stands for tasks without a route.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
