@@ -207,9 +207,10 @@ fn whatever_fails_is_the_last_that_runs_and_is_named() {
 #[test]
 fn without_a_default_storage_class_nothing_is_built_that_would_wait_for_a_volume() {
     let claim = |class: &str| {
-        let object = format!("apiVersion: v1\nkind: PersistentVolumeClaim\nspec: {{}}{class}\n");
+        let object = format!("kind: PersistentVolumeClaim\nspec: {{}}{class}\n");
+        let text = format!("apiVersion: v1\n{object}");
         format!(
-            "case \"$*\" in kustomize*) cat <<'END'\n---\n{object}END\n;; *storageclass*) echo $CLASSES;; esac"
+            "case \"$*\" in kustomize*) printf '%s' '{text}';; *storageclass*) echo $CLASSES;; esac"
         )
     };
     let kubectl = |class: &str, classes: &str| {

@@ -161,3 +161,19 @@ fn the_unit_leaves_the_service_the_time_it_takes() {
         assert!(unit.lines().any(|it| it == line), "{line}");
     }
 }
+
+/// kustomize can write a label of ours into the selectors of other people's pods. Then the policy lets the
+/// pods talk to nobody: not even names are found.
+#[test]
+fn no_peer_of_a_network_policy_has_labels_of_ours() {
+    for name in ["prod", "full"] {
+        let text = text(&format!("deploy/rendered/{name}.yaml"));
+        let is_policy = |object: &&str| object.contains("\nkind: NetworkPolicy\n");
+        let policy = text.split("\n---\n").find(is_policy).unwrap_or_else(|| panic!("{name}"));
+        let (_, rules) = policy.split_once("\n  egress:\n").unwrap();
+        let (peers, own) = rules.split_once("\n  podSelector:\n").unwrap();
+        assert!(peers.contains("k8s-app: kube-dns"), "{peers}");
+        assert!(!peers.contains("app.kubernetes.io/"), "{name}: {peers}");
+        assert!(own.contains("app.kubernetes.io/instance: sundown"), "{name}: {own}");
+    }
+}
