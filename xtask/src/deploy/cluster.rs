@@ -33,7 +33,7 @@ impl Kubectl {
         self.step("rollout", &["rollout", "status", &deployment, "--timeout=300s"])
     }
 
-    /// Prints `true` for every StorageClass that is the default.
+    /// Prints `true` for every `StorageClass` that is the default.
     pub(super) fn default_storage(&self) -> Step {
         let annotation = "storageclass\\.kubernetes\\.io/is-default-class";
         let path = format!("jsonpath={{.items[*].metadata.annotations.{annotation}}}");

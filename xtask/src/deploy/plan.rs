@@ -73,7 +73,7 @@ impl Deployment {
     }
 }
 
-/// Whether a claim names no StorageClass of its own.
+/// Whether a claim names no `StorageClass` of its own.
 fn asks_for_default_storage(manifest: &str) -> bool {
     let is_claim = |object: &&str| object.contains("\nkind: PersistentVolumeClaim\n");
     let objects = manifest.split("\n---");
@@ -91,7 +91,7 @@ enum Planned {
     Write(Step, PathBuf),
     /// It must succeed; if it does not, these tell why.
     Explained(Step, Vec<Step>),
-    /// Where the manifest asks for a volume of the default StorageClass, there must be one. The step
+    /// Where the manifest asks for a volume of the default `StorageClass`, there must be one. The step
     /// prints which classes are the default.
     DefaultStorage { classes: Step, manifest: PathBuf },
 }
