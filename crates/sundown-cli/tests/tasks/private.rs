@@ -24,7 +24,7 @@ fn unprivileged(scratch: &Scratch, configuration: &str) -> Launch {
     } else {
         Process::new(binary)
     };
-    let serve = "serve --web-tryout --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0";
+    let serve = "serve --demo --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0";
     launch
         .args(serve.split(' '))
         .args(["--temp-directory", &scratch.path("tmp"), "--store", &scratch.path("a/b/tasks.db")])
