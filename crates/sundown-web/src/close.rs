@@ -73,7 +73,8 @@ impl Closing<'_> {
         let mut is_draining = false;
         while !self.is_over() {
             if self.has_stalled() {
-                let _ = self.open.connections.gives_up("the client stopped taking its answer");
+                let why = "the client stopped taking its answer";
+                let _ = self.open.connections.gives_up(&self.open.connection, why);
                 let _ = self.socket.set_zero_linger();
                 return;
             }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::drain::NAMED;
 use crate::line::Line;
 use crate::metrics;
 use crate::pace::Pace;
@@ -50,6 +51,8 @@ pub(crate) struct Connections {
     all_closed: Notify,
     /// How many clients were given up since it drains.
     given_up: AtomicUsize,
+    /// What the first of them were waited for.
+    given_up_names: Mutex<Vec<String>>,
     /// Somebody waits until there are fewer open.
     is_full: AtomicBool,
     fewer: Notify,
@@ -118,6 +121,7 @@ impl Connections {
             open: Mutex::default(),
             all_closed: Notify::new(),
             given_up: AtomicUsize::new(0),
+            given_up_names: Mutex::default(),
             is_full: AtomicBool::new(false),
             fewer: Notify::new(),
         })
@@ -196,8 +200,7 @@ impl Connections {
         for connection in &open {
             let lines = locked(&connection.lines);
             found.extend(lines.current.iter().map(|(_, line)| (line.clone(), connection, "")));
-            let is_sent = lines.current.is_empty() && connection.is_closing();
-            let last = lines.last.as_ref().filter(|_| is_sent);
+            let last = lines.last.as_ref().filter(|_| connection.owes_last(&lines, self.stage()));
             found.extend(last.map(|line| (line.clone(), connection, " (sent, not received yet)")));
         }
         found.sort_by_key(|(line, ..)| std::cmp::Reverse(line.age()));
@@ -226,15 +229,19 @@ impl Connections {
     }
 
     /// How many clients were given up since it drains.
-    pub(crate) fn given_up(&self) -> usize {
-        self.given_up.load(Ordering::Relaxed)
+    pub(crate) fn given_up(&self) -> (usize, String) {
+        (self.given_up.load(Ordering::Relaxed), locked(&self.given_up_names).join(", "))
     }
 
     /// A client let the server wait for too long.
-    pub(crate) fn gives_up(&self, why: &str) -> io::Error {
+    pub(crate) fn gives_up(&self, connection: &Connection, why: &str) -> io::Error {
         metrics::given_up(&self.server);
         if self.stage() == Stage::Draining {
             self.given_up.fetch_add(1, Ordering::Relaxed);
+            let mut names = locked(&self.given_up_names);
+            if names.len() < NAMED {
+                names.push(connection.unfinished());
+            }
         }
         debug!(server = %self.server, why, "a client was given up");
         io::Error::new(io::ErrorKind::TimedOut, why)
@@ -282,6 +289,21 @@ impl Connection {
 
     pub(crate) fn closes(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its last answer is written and has not reached its client. While the server drains, that
+    /// is what keeps a connection open that answers nothing.
+    fn owes_last(&self, lines: &Lines, stage: Stage) -> bool {
+        let is_sent = self.is_closing() || self.is_dirty() || stage == Stage::Draining;
+        lines.current.is_empty() && is_sent
+    }
+
+    /// The oldest request that its client has no whole answer to, for people.
+    fn unfinished(&self) -> String {
+        let lines = locked(&self.lines);
+        let current = lines.current.first().map(|(_, line)| line);
+        let line = current.or(lines.last.as_ref());
+        line.map_or_else(|| format!("a request from {}", self.peer), |line| line.text(self.peer))
     }
 
     fn is_closing(&self) -> bool {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sundown::{Deadline, Pending};
+use sundown::{Deadline, HandedBack, Pending};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -34,7 +34,7 @@ impl Drop for Running {
 }
 
 /// The body of the server's waiter.
-pub(crate) async fn drain(mut server: Running, deadline: Deadline) -> Result<(), String> {
+pub(crate) async fn drain(mut server: Running, deadline: Deadline) -> Result<HandedBack, String> {
     let close = server.close.take();
     let connections = &server.connections;
     connections.advance(Stage::Announcing);
@@ -50,13 +50,16 @@ pub(crate) async fn drain(mut server: Running, deadline: Deadline) -> Result<(),
         connections.all_closed().await;
     };
     let is_finished = deadline.bound(finish).await.is_some();
-    let clients = connections.given_up();
+    let (clients, names) = connections.given_up();
+    let mut given_up = String::new();
     if clients > 0 {
         let server = &connections.server;
-        warn!(%server, clients, "clients that let the server wait too long were given up");
+        warn!(%server, clients, names, "clients that let the server wait too long were given up");
+        given_up = format!("{clients} clients that took nothing were given up: {names}");
     }
     if is_finished {
-        return Ok(());
+        let ended = HandedBack::default();
+        return Ok(if given_up.is_empty() { ended } else { ended.note(given_up) });
     }
     let open = connections.open();
     metrics::forced_closes(&connections.server, open);
@@ -64,5 +67,6 @@ pub(crate) async fn drain(mut server: Running, deadline: Deadline) -> Result<(),
     let named = oldest.iter().map(|it| format!("{} ({:.1} s)", it.what, it.age.as_secs_f64()));
     let named: Vec<_> = named.collect();
     let what = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
-    Err(format!("{open} connections were cut, {total} answers not complete{what}"))
+    let given_up = if given_up.is_empty() { given_up } else { format!("; {given_up}") };
+    Err(format!("{open} connections were cut, {total} answers not complete{what}{given_up}"))
 }

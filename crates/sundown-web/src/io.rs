@@ -173,7 +173,7 @@ impl TrackedIo {
 
     /// What the client did not take is of no use to anybody now.
     fn give_up(&mut self, why: &str) -> io::Error {
-        let error = self.connections.gives_up(why);
+        let error = self.connections.gives_up(&self.connection, why);
         self.connection.give_up();
         self.socket().set_zero_linger().err().unwrap_or(error)
     }
@@ -208,7 +208,7 @@ impl TrackedIo {
             self.note_reader(cx);
             if self.heads.is_late(cx) {
                 let why = "the client stopped in the middle of the head of a request";
-                return Poll::Ready(Err(self.connections.gives_up(why)));
+                return Poll::Ready(Err(self.connections.gives_up(&self.connection, why)));
             }
             if self.is_ending() && self.connection.is_idle() {
                 return self.poll_grace(cx).map(Ok);

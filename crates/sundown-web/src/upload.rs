@@ -111,7 +111,7 @@ impl Bounded {
                 if self.patience.poll_ends(cx).is_ready() {
                     self.upload.has_stalled.set(true);
                     let why = "the client stopped sending its request";
-                    let error = self.upload.connections.gives_up(why);
+                    let error = self.upload.connections.gives_up(&self.upload.connection, why);
                     return Poll::Ready(Some(Err(PayloadError::Io(error))));
                 }
             }

@@ -125,7 +125,7 @@ async fn answers_that_fit_the_deadline_outlive_the_network_of_the_server() {
     }
     let exit = exit.await.unwrap();
     assert_eq!(cut, 0, "of {FIT} answers that fit; {}", exit.stdout);
-    assert_eq!(exit.code, Some(3), "{}{}", exit.stdout, exit.stderr);
-    assert!(exit.stdout.contains("connections were cut"), "{}", exit.stdout);
-    assert!(exit.stdout.contains("GET /big from 10.213.77.1:"), "{}", exit.stdout);
+    // Those that take too little are cut at the deadline, or given up before: the report names them all.
+    let named = exit.stdout.matches("GET /big from 10.213.77.1:").count();
+    assert!(named >= DO_NOT_FIT, "{}{}", exit.stdout, exit.stderr);
 }
