@@ -7,7 +7,7 @@ use actix_http::Protocol;
 use actix_rt::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::connection::{OpenConnection, Stage};
+use crate::connections::{OpenConnection, Stage};
 use crate::limits::Limits;
 
 /// What every HTTP/2 connection begins with.

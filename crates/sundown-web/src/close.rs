@@ -7,7 +7,7 @@ use actix_rt::net::TcpStream;
 use rustix::net::{Shutdown, shutdown};
 use tokio::time::{Instant, sleep};
 
-use crate::connection::{OpenConnection, Stage};
+use crate::connections::{OpenConnection, Stage};
 use crate::owed::owed;
 
 /// How long a client has to close its side once ours is closed. Closing at once, with something of

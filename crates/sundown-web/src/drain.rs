@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::connection::{Connections, Stage};
+use crate::connections::{Connections, Stage};
 use crate::listen::Close;
 use crate::metrics;
 

@@ -13,7 +13,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use crate::connection::{Connections, Stage};
+use crate::connections::{Connections, Stage};
 
 /// After so long without an event a comment is sent, so that whoever is in between sees that somebody
 /// still speaks: proxies give up after a minute, some after half of it.

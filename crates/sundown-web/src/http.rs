@@ -16,7 +16,8 @@ use actix_web::dev::AppConfig;
 use actix_web::http::Version;
 
 use crate::body::TrackedBody;
-use crate::connection::{Known, Stage};
+use crate::connection::Known;
+use crate::connections::Stage;
 use crate::in_flight::InFlight;
 use crate::io::TrackedIo;
 use crate::limits::Limits;

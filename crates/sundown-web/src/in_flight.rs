@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_http::Request;
 
-use crate::connection::{Known, Stage, locked};
+use crate::connection::Known;
+use crate::connections::{Stage, locked};
 use crate::line::Line;
 
 /// A request being answered, counted until the last byte of its response was taken.

@@ -18,7 +18,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::connection::{Connection, Connections, Known, OpenConnection, Stage};
+use crate::connection::{Connection, Known};
+use crate::connections::{Connections, OpenConnection, Stage};
 use crate::guard::Guard;
 use crate::head::Heads;
 use crate::metrics;

@@ -46,6 +46,7 @@ mod accept;
 mod body;
 mod close;
 mod connection;
+mod connections;
 mod drain;
 mod events;
 mod guard;

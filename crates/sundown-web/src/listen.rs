@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tracing::warn;
 
-use crate::connection::{Connections, OpenConnection};
+use crate::connections::{Connections, OpenConnection};
 
 /// How long to wait when the system has no descriptor or no memory for another connection.
 const RETRY: Duration = Duration::from_millis(100);

@@ -17,7 +17,7 @@ use sundown::{Phase, PlanError, Priority, Registration, ShutdownCoordinator, Wai
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{Connections, Stage};
+use crate::connections::{Connections, Stage};
 use crate::drain::{NAMED, Running, drain};
 use crate::http::services;
 use crate::limits::Limits;

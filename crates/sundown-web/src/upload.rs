@@ -15,7 +15,8 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::Instant;
 
-use crate::connection::{Connection, Connections, locked};
+use crate::connection::Connection;
+use crate::connections::{Connections, locked};
 use crate::stall::Patience;
 
 /// What a body and its answer know of each other.
