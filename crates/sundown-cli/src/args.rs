@@ -7,6 +7,7 @@ use crate::check::{self, Ask};
 use crate::client;
 use crate::config::{Flag, Key, flags_help};
 use crate::demo::Options;
+use crate::stops::{self, Form};
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
@@ -14,6 +15,7 @@ pub(crate) enum Command {
     Check(Ask),
     Plan(Given, PlanForm),
     Config(Given),
+    Stops(Given, stops::Ask),
     Demo(Options),
     Tasks(Vec<String>),
     Help(String),
@@ -44,6 +46,7 @@ Usage: sundown COMMAND [flags]
   check     says whether Kubernetes manifests give the service the time it needs to stop
   plan      checks the configuration, and shows the plan of the stop with its sum
   config    shows the configuration in force, and where each value came from
+  stops     lists the last stops of the service, and shows what happened in each
   demo      an order desk under load is stopped, and accounts for every order it accepted
   help      this text; `sundown COMMAND --help` tells more
   version   the version and its commit
@@ -98,6 +101,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         "serve" => Ok(Command::Serve(given(rest, |_, _| None)?)),
         "config" => Ok(Command::Config(given(rest, |_, _| None)?)),
         "plan" => plan(rest),
+        "stops" if wants_help => Ok(configuring(stops::HELP)),
+        "stops" => stops(rest),
         "check" if wants_help => Ok(Command::Help(check::HELP.to_owned())),
         "check" => Ask::parse(rest).map(Command::Check),
         "tasks" if wants_help => Ok(Command::Help(client::HELP.to_owned())),
@@ -121,6 +126,45 @@ fn plan(arguments: Vec<OsString>) -> Result<Command, String> {
         _ => None,
     })?;
     Ok(Command::Plan(given, form))
+}
+
+fn stops(mut arguments: Vec<OsString>) -> Result<Command, String> {
+    let is_show = arguments.first().is_some_and(|first| first == "show");
+    let mut number = 1;
+    if is_show {
+        arguments.remove(0);
+        if let Some(which) = arguments.first().filter(|which| !is_flag(which)) {
+            let parsed = which.to_str().and_then(|which| match which {
+                "last" => Some(1),
+                which => which.parse().ok().filter(|number| *number > 0),
+            });
+            number = parsed.ok_or_else(|| {
+                format!("show takes a number from 1 on or `last`, not `{}`", which.display())
+            })?;
+            arguments.remove(0);
+        }
+    }
+    let mut form = None;
+    let given = given(arguments, |name, value| {
+        let asked = match name {
+            "--json" => Form::Json,
+            "--svg" if is_show => Form::Svg,
+            "--html" if is_show => Form::Html,
+            _ => return None,
+        };
+        let other = form.replace(asked).filter(|other| *other != asked);
+        Some(match (value, other) {
+            (Some(_), _) => Err(format!("{name} takes no value here (send the output to a file)")),
+            (None, Some(_)) => Err("one of --svg, --html and --json is enough".to_owned()),
+            (None, None) => Ok(()),
+        })
+    })?;
+    let ask = if is_show {
+        stops::Ask::Show { number, form: form.unwrap_or(Form::Text) }
+    } else {
+        stops::Ask::List { json: form.is_some() }
+    };
+    Ok(Command::Stops(given, ask))
 }
 
 /// Reads the flags that configure; those that `own` knows are the command's.
@@ -246,6 +290,8 @@ mod tests {
             "demo --help",
             "tasks --help",
             "check -h",
+            "stops --help",
+            "stops show -h",
             "",
         ] {
             let Ok(Command::Help(text)) = parsed(command) else { panic!("{command}") };
@@ -264,6 +310,11 @@ mod tests {
             ("plan --json=true", "--json takes no value"),
             ("plan --json true", "`true` is no flag (see sundown help)"),
             ("serve --web-open no", "`no` is no flag (a value of it is --web-open=no)"),
+            ("stops list", "`list` is no flag"),
+            ("stops show 0", "a number from 1 on or `last`, not `0`"),
+            ("stops show first", "not `first`"),
+            ("stops show --svg a.svg", "--svg takes no value here"),
+            ("stops show --svg --json", "one of --svg, --html and --json"),
             ("demo --clientz", "unknown argument `--clientz`"),
         ] {
             let error = parsed(line).expect_err(line);

@@ -8,7 +8,7 @@ mod frames;
 mod show;
 mod text;
 mod watch;
-mod when;
+pub(crate) mod when;
 mod words;
 
 use std::io::{Read as _, stdin};
@@ -21,9 +21,10 @@ use sundown::{BoxError, Exit};
 
 use self::ask::{Ask, Asked, NewTask};
 use self::connection::{Answer, Connection, Failure};
-use self::show::{Form, fields, line, still, text};
+use self::show::{Form, fields, line, text};
 
 pub(crate) use self::ask::HELP;
+pub(crate) use self::text::{fitted, still};
 
 /// How often a task is handed in when nobody knows whether it was taken in, and the pause before that.
 const TRIES: u32 = 4;

@@ -49,8 +49,12 @@ configuration! {
         /// short.
         release: Auto<Time> = Auto(None);
         /// Keeps the report of the stop here; the next start reads how the last one ended. Every
-        /// process needs a file of its own.
-        report_file: Off<PathBuf> = Off(None);
+        /// process needs a file of its own. By itself `tasks.last-stop.json` beside a store that is
+        /// `tasks.db`, and none where the store is a server.
+        report_file: Auto<Off<PathBuf>> = Auto(None);
+        /// How many reports of earlier stops are kept, in a directory beside the report file;
+        /// `sundown stops` lists them.
+        keep_reports: Count = Count(20);
         /// Exits with 143 instead of 0 when work was handed back, as a Kubernetes Job should.
         exit_143_when_interrupted: bool = false;
     }

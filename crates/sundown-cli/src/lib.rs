@@ -16,6 +16,7 @@ mod plan;
 mod private;
 mod screen;
 mod serve;
+mod stops;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _, stdout};
@@ -56,6 +57,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<Exit, BoxError> {
             let loaded = loaded(&given)?;
             runtime()?.block_on(async { plan::show(&loaded, &form) })
         }
+        Command::Stops(given, ask) => stops::run(&loaded(&given)?, ask),
         Command::Demo(options) => {
             logging::start(Verbosity::Demonstration)?;
             runtime()?.block_on(demo::run(options))

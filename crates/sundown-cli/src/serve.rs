@@ -23,7 +23,7 @@ use sundown_tempfiles::TempFiles;
 use tracing::{info, warn};
 
 pub(crate) use self::listeners::Given;
-use crate::config::{Config, Loaded, Origin, POD_MEND};
+use crate::config::{Config, Loaded, Log, Origin, POD_MEND};
 use crate::live::{Form, Live};
 use crate::logging;
 use crate::screen::{SCREEN, can_redraw};
@@ -42,11 +42,7 @@ pub(crate) use self::tasks::fuzzing;
 /// The coordinator, which from now on hears every signal. It comes before everything that could
 /// fail or take its time.
 pub(crate) fn listen(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
-    let mut builder = builder(loaded);
-    if let Some(path) = &loaded.config.shutdown.report_file.0 {
-        builder = builder.report_path(path);
-    }
-    let coordinator = builder.build().map_err(|error| match error {
+    let coordinator = build(loaded).map_err(|error| match error {
         BuildError::ReportPath { path, source } => {
             let path = path.display();
             let what = format!("cannot keep the shutdown report in {path}: {source}");
@@ -63,6 +59,27 @@ pub(crate) fn listen(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
     })?;
     coordinator.listen_for_signals()?;
     Ok(coordinator)
+}
+
+/// The coordinator with its report file. One that nobody asked for may be another instance's, or have no
+/// place; the service runs without it.
+fn build(loaded: &Loaded) -> Result<Arc<Coordinator>, BuildError> {
+    let Some(path) = loaded.report_file() else { return builder(loaded).build() };
+    let is_asked_for = loaded.config.shutdown.report_file.0.is_some();
+    if !is_asked_for && let Some(directory) = path.parent() {
+        // An error shows below, where the file cannot be created.
+        let _ = store::private_directory(directory);
+    }
+    let keep = usize::try_from(loaded.config.shutdown.keep_reports.0).unwrap_or(usize::MAX);
+    match builder(loaded).report_path(path).keep_reports(keep).build() {
+        Err(error @ (BuildError::ReportTaken { .. } | BuildError::ReportPath { .. }))
+            if !is_asked_for =>
+        {
+            warn!(%error, "no report of the stop will be kept (`shutdown.report_file` names another file)");
+            builder(loaded).build()
+        }
+        built => built,
+    }
 }
 
 /// Serves until it is told to stop, and stops. Whoever asks whether it is alive is answered before there is
@@ -99,7 +116,7 @@ pub(crate) async fn run(
     let admin = admin::serve(coordinator.clone(), config, &metrics, &ready, listener)?;
     info!(admin = %admin.local_addr(), "alive; ready when the task store is");
     let Some(tasks) = worker::start(coordinator.clone(), loaded, &files).await? else {
-        return Ok(end(&coordinator, None).await);
+        return Ok(end(&coordinator, &config.log, None).await);
     };
     let here = tasks.clone();
     metrics.count_active_tasks(move || here.active());
@@ -122,17 +139,17 @@ pub(crate) async fn run(
         let page = format!("http://{}/try", web.local_addr());
         info!(%page, kind = "count", "the demonstration is on (`web.demo = false` turns it off)");
     }
-    Ok(end(&coordinator, Some(live)).await)
+    Ok(end(&coordinator, &config.log, Some(live)).await)
 }
 
 /// Waits until it is told to stop, stops, and says how that went.
-async fn end(coordinator: &Coordinator, live: Option<Live>) -> Exit {
+async fn end(coordinator: &Coordinator, log: &Log, live: Option<Live>) -> Exit {
     let report = coordinator.run().await;
     if let Some(live) = live {
         live.finish();
     }
     SCREEN.flush(crate::LAST_LINES);
-    tell(&report);
+    tell(&report, log);
     report.exit()
 }
 
@@ -182,8 +199,8 @@ fn watch(coordinator: &Arc<Coordinator>, config: &Config) -> std::io::Result<Liv
 }
 
 /// The last word, to the standard output: a timeline for a person, a line of JSON for a program.
-fn tell(report: &Report) {
-    if stdout().is_terminal() {
+fn tell(report: &Report, log: &Log) {
+    if stdout().is_terminal() || logging::is_for_people(log) {
         report.print();
     } else {
         // Nobody reads it: no reason to fail.

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+#[cfg(doc)]
+use crate::PastStop;
 use crate::alert::{Alert, AlertFn};
+use crate::past_stops::KEPT;
 use crate::phase::Budget;
 use crate::plan::{
     DEFAULT_CAP, KUBERNETES_ANNOUNCE, LONGEST, Plan, PlanError, PlannedPhase, at_most_a_year,
@@ -48,6 +51,7 @@ pub struct Builder {
     linger: Option<Duration>,
     tells_interrupted: bool,
     report_path: Option<PathBuf>,
+    keep_reports: Option<usize>,
     termination_message: Option<PathBuf>,
     alert: AlertFn,
 }
@@ -191,6 +195,13 @@ impl Builder {
         self
     }
 
+    /// How many reports of earlier processes are kept, in a directory beside the report file whose
+    /// name ends in `.d`; by default 20. [`PastStop::all`] reads them.
+    pub fn keep_reports(mut self, most: usize) -> Self {
+        self.keep_reports = Some(most);
+        self
+    }
+
     /// Where one line about the stop is left if the file exists; by default
     /// `/dev/termination-log`, where Kubernetes looks.
     pub fn termination_message(mut self, path: impl Into<PathBuf>) -> Self {
@@ -220,7 +231,7 @@ impl Builder {
         at_most_a_year(|| "a linger".to_owned(), linger)?;
         let (report_file, previous) = match self.report_path {
             None => (None, None),
-            Some(path) => ReportFile::open(path.clone())
+            Some(path) => ReportFile::open(path.clone(), self.keep_reports.unwrap_or(KEPT))
                 .map(|(file, previous)| (Some(file), previous))
                 .map_err(|unusable| match unusable {
                     Unusable::Taken(pid) => BuildError::ReportTaken { path, pid },
@@ -228,7 +239,7 @@ impl Builder {
                 })?,
         };
         if let Some(previous) = &previous {
-            telling::previous(&previous.report);
+            telling::previous(previous);
         }
         let settings = Settings {
             signals: self.signals.unwrap_or_else(|| Signal::ALL.to_vec()),

@@ -22,7 +22,6 @@ use crate::pending::PendingFn;
 use crate::phase::Trail;
 use crate::run::Run;
 use crate::run::member::{Kind, MemberId};
-use crate::saved::Previous;
 use crate::sync::{Mutex, OnceLock, locked};
 use crate::telling;
 use crate::waiter::Body;
@@ -65,7 +64,7 @@ pub struct Coordinator {
     /// Shared with the watchdog, which must not wait for a lock.
     pub(crate) cap_nanos: Arc<AtomicU64>,
     report: OnceCell<Report>,
-    previous: Option<Previous>,
+    previous: Option<Report>,
 }
 
 /// What a member runs, until it is taken to be run.
@@ -84,7 +83,7 @@ impl Coordinator {
         Builder::default()
     }
 
-    pub(crate) fn new(settings: Settings, run: Run, previous: Option<Previous>) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings, run: Run, previous: Option<Report>) -> Arc<Self> {
         let cap = run.plan.cap;
         let coordinator = Arc::new_cyclic(|me: &Weak<Coordinator>| Coordinator {
             me: me.clone(),
@@ -259,7 +258,7 @@ impl Coordinator {
     /// [`report_path`](Builder::report_path) is set and there was one. If it was not
     /// [clean](Report::is_clean), components have something to recover.
     pub fn previous_report(&self) -> Option<&Report> {
-        self.previous.as_ref().map(|previous| &previous.report)
+        self.previous.as_ref()
     }
 
     /// The time the whole plan has.

@@ -1,5 +1,6 @@
 //! The report: what happened in a shutdown, or in the part of it that has happened so far.
 
+mod html;
 pub(crate) mod json;
 mod text;
 
@@ -15,8 +16,8 @@ use crate::{Cause, Exit, Outcome, Pending, Priority};
 /// who blocked.
 ///
 /// It prints as a timeline ([`Display`](std::fmt::Display), [`print`](Report::print)), and is
-/// written as JSON ([`to_json`](Report::to_json)) and SVG ([`to_svg`](Report::to_svg)). All times
-/// are counted from the beginning of the shutdown; in JSON they are milliseconds.
+/// written as JSON ([`to_json`](Report::to_json)), SVG ([`to_svg`](Report::to_svg)) and HTML
+/// ([`to_html`](Report::to_html)). All times are counted from the beginning of the shutdown; in JSON they are milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -287,6 +288,11 @@ impl Report {
     /// The timeline as a picture.
     pub fn to_svg(&self) -> String {
         self.timeline().to_svg()
+    }
+
+    /// A page for a browser, with the picture in it; it needs nothing from elsewhere.
+    pub fn to_html(&self) -> String {
+        html::page(self)
     }
 
     /// The drawing behind the text and the picture.

@@ -2,12 +2,21 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use crate::Report;
 use crate::panics::quietly;
+use crate::past_stops::PastStop;
 use crate::report::{Process, Verdict};
+
+/// How often the lock of a report file is tried, and how long to wait in between: whoever lists past
+/// stops holds it for an instant.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The file that the report is kept in.
 ///
@@ -17,6 +26,10 @@ use crate::report::{Process, Verdict};
 #[derive(Debug)]
 pub(crate) struct ReportFile {
     path: PathBuf,
+    /// How many reports of past stops are kept beside it.
+    keep: usize,
+    /// The report that is in the file, until it is kept beside it.
+    previous: Mutex<Option<PastStop>>,
     /// Held as long as this is; the kernel gives it back however the process ends.
     _lock: File,
 }
@@ -35,45 +48,30 @@ impl From<io::Error> for Unusable {
     }
 }
 
-/// The report of the process before this one.
-#[derive(Debug)]
-pub(crate) struct Previous {
-    pub(crate) report: Report,
-}
-
 impl ReportFile {
     /// Reads what the last process left, and makes sure that there is room for a successor. The
     /// file itself stays as it is until [`write`](Self::write): a start that fails destroys
     /// nothing.
-    pub(crate) fn open(path: PathBuf) -> Result<(Self, Option<Previous>), Unusable> {
+    pub(crate) fn open(path: PathBuf, keep: usize) -> Result<(Self, Option<Report>), Unusable> {
         if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(not_regular().into());
         }
         let lock = lock(&path)?;
-        let report = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error.into()),
-            Ok(bytes) => Some(as_previous(&bytes)),
-        };
-        let file = ReportFile { path, _lock: lock };
-        write_new(&file.temporary(), Report::running().to_json().as_bytes())?;
-        fs::remove_file(file.temporary())?;
-        Ok((file, report.map(|report| Previous { report })))
+        let previous = read(&path)?;
+        let report = previous.as_ref().map(|previous| previous.report.clone());
+        let file = ReportFile { path, keep, previous: Mutex::new(previous), _lock: lock };
+        let temporary = temporary(&file.path);
+        write_new(&temporary, Report::running().to_json().as_bytes())?;
+        fs::remove_file(temporary)?;
+        Ok((file, report))
     }
 
-    fn temporary(&self) -> PathBuf {
-        beside(&self.path, &format!(".{}.tmp", std::process::id()))
-    }
-
-    /// Replaces the report in one step: a reader finds the old one or the new one.
+    /// Replaces the report in one step: a reader finds the old one or the new one. The report of the
+    /// process before this one is kept beside it first.
     pub(crate) fn write(&self, report: &Report) -> io::Result<()> {
-        let temporary = self.temporary();
-        let written = write_new(&temporary, report.to_json().as_bytes())
-            .and_then(|()| fs::rename(&temporary, &self.path));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+        let previous = self.previous.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = previous.map_or(Ok(()), |previous| previous.keep(&self.path, self.keep));
+        replace(&self.path, report).and(kept)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -81,7 +79,40 @@ impl ReportFile {
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// The report in a file, and when it was written; that of a process that was lost says so.
+pub(crate) fn read(path: &Path) -> io::Result<Option<PastStop>> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let at = file.metadata()?.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Some(PastStop { at, report: as_previous(&bytes) }))
+}
+
+/// Whether a process that is alive keeps its report in this file.
+pub(crate) fn is_taken(path: &Path) -> bool {
+    let locked = File::open(beside(path, ".lock")).map(|file| file.try_lock_shared());
+    matches!(locked, Ok(Err(TryLockError::WouldBlock)))
+}
+
+/// Writes a report in one step.
+pub(crate) fn replace(path: &Path, report: &Report) -> io::Result<()> {
+    let temporary = temporary(path);
+    let written = write_new(&temporary, report.to_json().as_bytes())
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    beside(path, &format!(".{}.tmp", std::process::id()))
+}
+
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
@@ -118,7 +149,7 @@ fn lock(path: &Path) -> Result<File, Unusable> {
     if !file.metadata()?.is_file() {
         return Err(not_regular().into());
     }
-    match file.try_lock() {
+    match try_lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let holder = io::read_to_string(&file).unwrap_or_default();
@@ -131,6 +162,17 @@ fn lock(path: &Path) -> Result<File, Unusable> {
     file.set_len(0)?;
     file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
     Ok(file)
+}
+
+#[expect(clippy::disallowed_methods, reason = "only where another has it, and 80 ms at most")]
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            locked => return locked,
+        }
+    }
+    file.try_lock()
 }
 
 /// A report that still says `running`, or is no report, is that of a process that was lost.
@@ -186,7 +228,7 @@ mod tests {
     fn a_link_planted_as_the_lock_is_refused_and_its_target_kept() {
         let (directory, victim) = shared("planted-lock");
         symlink(&victim, directory.join("report.json.lock")).expect("a link");
-        let opened = ReportFile::open(directory.join("report.json"));
+        let opened = ReportFile::open(directory.join("report.json"), 0);
         assert!(matches!(opened, Err(Unusable::Io(_))), "{opened:?}");
         assert_eq!(fs::read_to_string(&victim).expect("it is there"), "of value");
         fs::remove_dir_all(directory).expect("it is ours");
@@ -198,7 +240,7 @@ mod tests {
         let path = directory.join("report.json");
         let temporary = beside(&path, &format!(".{}.tmp", std::process::id()));
         symlink(&victim, &temporary).expect("a link");
-        let (file, _) = ReportFile::open(path.clone()).expect("it can be written");
+        let (file, _) = ReportFile::open(path.clone(), 0).expect("it can be written");
         symlink(&victim, &temporary).expect("a link");
         file.write(&Report::running()).expect("it can be written");
         assert_eq!(fs::read_to_string(&victim).expect("it is there"), "of value");

@@ -240,8 +240,8 @@ fn text_width<'a>(texts: impl IntoIterator<Item = &'a str>) -> f64 {
     f64::from(u32::try_from(longest).unwrap_or(u32::MAX)) * 8.0
 }
 
-/// Text that may stand inside an SVG element: what XML cannot hold is replaced.
-fn escape(text: &str) -> String {
+/// Text that may stand inside an element of SVG or HTML: what XML cannot hold is replaced.
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

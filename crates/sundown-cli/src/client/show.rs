@@ -12,7 +12,7 @@ use sundown::{BoxError, Exit};
 
 use super::connection::Connection;
 use super::frames::{progress, share};
-pub(super) use super::text::still;
+use super::text::still;
 use super::text::{fitted, still_json};
 use super::when;
 

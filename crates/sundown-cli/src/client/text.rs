@@ -39,7 +39,7 @@ fn is_reordering(c: char) -> bool {
 }
 
 /// What fits into so many columns; that something is missing is shown.
-pub(super) fn fitted(text: &str, columns: usize) -> String {
+pub(crate) fn fitted(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
     }

@@ -13,8 +13,9 @@ use sundown::{BoxError, Exit};
 
 use super::connection::{Connection, Failure};
 use super::frames::{self, Frame, share};
-use super::show::{self, Form, fields, plain, progressed, still, text};
+use super::show::{self, Form, fields, plain, progressed, text};
 use super::text::fitted;
+use super::text::still;
 use super::when;
 
 /// The pause before a stream that broke off is taken up again.

@@ -44,7 +44,7 @@ pub(super) fn at(text: &str, now: &Zoned) -> Result<Timestamp, String> {
 }
 
 /// How long before `now` this was: `3 m ago`.
-pub(super) fn ago(millis: i64, now: &Zoned) -> String {
+pub(crate) fn ago(millis: i64, now: &Zoned) -> String {
     let time = until(millis, now.timestamp().as_millisecond());
     let is_recent = time < Duration::from_secs(10);
     let time = if is_recent { format!("{} s", time.as_secs()) } else { short(time) };
@@ -82,7 +82,7 @@ pub(super) fn about(time: Duration) -> String {
 }
 
 /// An instant, as clocks here show it.
-pub(super) fn local(millis: i64, zone: &TimeZone) -> String {
+pub(crate) fn local(millis: i64, zone: &TimeZone) -> String {
     let at = Timestamp::from_millisecond(millis).map(|at| at.to_zoned(zone.clone()));
     at.map_or_else(|_| millis.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }

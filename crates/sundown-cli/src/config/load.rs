@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::check::is_loopback;
 use super::names::{closest, is_service_link};
 use super::origin::{Origin, Problem, Problems};
-use super::{Budgets, Config, Key, Place, toml};
+use super::{Auto, Budgets, Config, Key, Off, Place, toml};
 use crate::command::Command;
 
 /// A flag as it was given: its name, and its value if it has one.
@@ -35,6 +35,16 @@ impl Loaded {
     /// their state.
     pub(crate) fn store(&self) -> Result<Place, String> {
         self.config.tasks.store.0.clone().map_or_else(Place::usual, Ok)
+    }
+
+    /// Where the report of the stop is kept: where the configuration says, or else beside the file of
+    /// the store.
+    pub(crate) fn report_file(&self) -> Option<PathBuf> {
+        match (&self.config.shutdown.report_file, self.store()) {
+            (Auto(Some(Off(path))), _) => path.clone(),
+            (Auto(None), Ok(Place::File(store))) => Some(store.with_extension("last-stop.json")),
+            (Auto(None), Ok(Place::Server(_)) | Err(_)) => None,
+        }
     }
 
     /// Whether the kind `count` and `/try` are served: as `web.demo` says, or else where there is

@@ -56,6 +56,9 @@ fn chosen(loaded: &Loaded, path: &str) -> Option<String> {
         "tasks.store" if config.tasks.store.0.is_none() => {
             loaded.store().ok().map(|place| place.show())
         }
+        "shutdown.report_file" if config.shutdown.report_file.0.is_none() => {
+            loaded.report_file().map(|path| path.show())
+        }
         "web.demo" if config.web.demo.0.is_none() => Some(loaded.has_demo().show()),
         _ => None,
     }

@@ -111,7 +111,7 @@ impl Way {
 }
 
 /// One that is made here is for this user alone.
-fn private_directory(path: &Path) -> io::Result<()> {
+pub(super) fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 

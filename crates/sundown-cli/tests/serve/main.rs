@@ -14,6 +14,7 @@ mod operating;
 mod readme;
 mod service;
 mod starting;
+mod stops;
 mod terminal;
 mod visit;
 mod waiting;

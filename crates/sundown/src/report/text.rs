@@ -11,7 +11,7 @@ use crate::{Exit, Outcome};
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", printable(&headline(self)))?;
-        if matches!(self.verdict, Verdict::Refused { .. } | Verdict::Lost) {
+        if !has_timeline(self) {
             return Ok(());
         }
         let timeline = self.timeline();
@@ -39,7 +39,12 @@ fn printable(text: &str) -> String {
     text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }
 
-fn headline(report: &Report) -> String {
+/// Whether anything of a plan happened that is known.
+pub(super) fn has_timeline(report: &Report) -> bool {
+    !matches!(report.verdict, Verdict::Refused { .. } | Verdict::Lost)
+}
+
+pub(super) fn headline(report: &Report) -> String {
     let cause = report.cause.as_ref().map(ToString::to_string).unwrap_or_default();
     let (elapsed, cap) = (seconds(report.elapsed), seconds(report.cap));
     let exit = report.exit().code();
@@ -73,7 +78,7 @@ fn headline(report: &Report) -> String {
     }
 }
 
-fn footnotes(report: &Report) -> Vec<String> {
+pub(super) fn footnotes(report: &Report) -> Vec<String> {
     let mut notes = Vec::new();
     for notification in report.notifications.iter().filter(|n| !n.outcome.is_good()) {
         let detail = notification.detail.as_deref().unwrap_or("had not returned");
