@@ -52,7 +52,10 @@ pub(crate) fn run(loaded: &Loaded, ask: Ask) -> Result<Exit, BoxError> {
         .map_err(|error| format!("cannot read the reports of {}: {error}", path.display()))?;
     match ask {
         Ask::List { json: true } => crate::print(&format!("{:#}\n", listed(&stops))),
-        Ask::List { json: false } if stops.is_empty() => Err(nothing(&path).into()),
+        Ask::List { json: false } if stops.is_empty() => {
+            eprintln!("{}", nothing(&path));
+            Ok(Exit::Clean)
+        }
         Ask::List { json: false } => {
             crate::print(&table(&stops, &Zoned::now(), terminal_columns(&stdout())))
         }
