@@ -120,6 +120,10 @@ async fn every_command_of_the_readme_does_what_it_says() {
                 let (old, watching) = (service.take().unwrap(), follower.take().unwrap());
                 service = Some(stopped_and_started_again(&scratch, old, &path, watching).await);
             }
+            (Some("stops"), _) => {
+                let stops = run(&format!("stops --store {}", scratch.path("t.db")), None);
+                assert!(stops.contains("clean    SIGINT"), "{stops}");
+            }
             (Some(line), _) => {
                 assert!(!run(line, at).trim().is_empty(), "{line} prints something");
                 rest.push(line);
