@@ -117,7 +117,9 @@ async fn whatever_a_server_says_memory_is_bounded_and_the_error_says_what_it_was
         let connected = PostgresStore::connect(settings.answer_limit(ANSWER)).await;
         let why = connected.expect_err(name).to_string();
         assert!(why.contains(culprit), "{name}: {why}");
-        assert!(peak() - before < MOST, "{name}: {} MiB more", (peak() - before) >> 20);
+        // The kernel counts it page by page on each core: it may seem to have gone down a little.
+        let more = peak().saturating_sub(before);
+        assert!(more < MOST, "{name}: {} MiB more", more >> 20);
         assert!(sent.load(Ordering::Relaxed) > 0, "{name}: it said what it was to say");
     }
 }

@@ -10,7 +10,12 @@ const STYLE: &str = "body{font:15px system-ui,sans-serif;margin:2rem;color:#222}
 pub(super) fn page(report: &Report) -> String {
     let process = &report.process;
     let title = escape(&format!("How {} ({}) stopped", process.name, process.pid));
-    let picture = if has_timeline(report) { report.to_svg() } else { String::new() };
+    let story = if has_timeline(report) {
+        // The picture has the headline in it.
+        report.to_svg()
+    } else {
+        format!("<p>{}</p>\n", escape(&headline(report)))
+    };
     let notes: String = footnotes(report)
         .iter()
         .filter(|note| !note.is_empty())
@@ -19,7 +24,6 @@ pub(super) fn page(report: &Report) -> String {
     let notes = if notes.is_empty() { notes } else { format!("<ul>\n{notes}</ul>\n") };
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
-         <style>{STYLE}</style>\n<h1>{title}</h1>\n<p>{}</p>\n{picture}{notes}</html>\n",
-        escape(&headline(report))
+         <style>{STYLE}</style>\n<h1>{title}</h1>\n{story}{notes}</html>\n"
     )
 }
