@@ -105,6 +105,10 @@ pub enum Rule {
     RolloutStuck,
     /// A shell as the first process, which keeps signals to itself.
     ShellKeepsSignals,
+    /// A peer of a network policy that must carry the labels of the pods the policy protects.
+    PolicyPeerHasOwnLabels,
+    /// Volumes for which a node is not emptied.
+    LocalVolumesHoldTheNode,
     /// An annotation of the checker's own that says nothing it understands.
     Annotation,
 }

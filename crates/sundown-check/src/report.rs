@@ -86,13 +86,15 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Text of a manifest as it may go to a terminal.
+/// Text of a manifest as it may go to a terminal, in one line: a line of its own could be a command to
+/// whoever reads the output, as `::error::` is.
 fn clean(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(escaped).collect()
 }
 
 fn indented(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    clean(text).lines().try_for_each(|line| writeln!(f, "  {line}"))
+    writeln!(f, "  {}", clean(text))
 }
 
 /// `{report:80}` draws its timelines 80 columns wide at most.
@@ -108,7 +110,7 @@ impl fmt::Display for Report {
                 }
                 None => timeline.to_string(),
             };
-            indented(f, &timeline)?;
+            timeline.lines().try_for_each(|line| writeln!(f, "  {line}"))?;
             match pod.sum() {
                 Some(sum) => indented(f, &sum.to_string())?,
                 None => indented(f, "no sum: nobody knows how long it takes to stop")?,
@@ -124,7 +126,7 @@ impl fmt::Display for Report {
             let Finding { rule, severity, place, object, what, why, mend } = finding;
             let head =
                 format!("{}:{} {severity} {rule} {object} {}", place.file, place.line, place.field);
-            writeln!(f, "{}", clean(&head).replace('\n', " ").trim_end())?;
+            writeln!(f, "{}", clean(head.trim_end()))?;
             for text in [what, why, mend].into_iter().filter(|text| !text.is_empty()) {
                 indented(f, text)?;
             }

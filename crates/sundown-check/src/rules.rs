@@ -5,12 +5,14 @@ mod ceiling;
 mod disruption;
 mod grace;
 mod job;
+mod network;
 mod prestop;
 mod probes;
 mod readiness;
 mod scale;
 mod shell;
 mod told;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,7 +44,7 @@ const HPA: &str = "HorizontalPodAutoscaler";
 
 type RuleFn = fn(&World<'_>) -> Vec<Finding>;
 
-const RULES: [RuleFn; 23] = [
+const RULES: [RuleFn; 25] = [
     grace::none,
     grace::exceeded_by_prestop,
     grace::too_short,
@@ -66,6 +68,8 @@ const RULES: [RuleFn; 23] = [
     ceiling::of_the_autoscaler,
     ceiling::of_spot_machines,
     shell::keeps_signals,
+    network::peers_with_own_labels,
+    volumes::hold_the_node,
 ];
 
 /// What all rules find.

@@ -292,6 +292,14 @@ impl Member<'_> {
         &self.container.name
     }
 
+    /// The annotation that says this of it; one without a name has none of its own.
+    pub(crate) fn annotation(&self, what: &str) -> String {
+        match self.node.get("name").and_then(Node::text) {
+            Some(name) => format!("sundown/{what}.{name}"),
+            None => format!("sundown/{what}"),
+        }
+    }
+
     /// How long its preStop hook takes.
     pub(crate) fn prestop(&self) -> Length {
         self.hook.as_ref().map_or(Length::Known(Duration::ZERO), |hook| hook.length)
@@ -325,7 +333,7 @@ fn members<'d>(pod: &'d Node, field: &str) -> Vec<Member<'d>> {
     list("containers", Role::Main)
         .chain(list("initContainers", Role::Sidecar))
         .map(|(node, field, role)| Member {
-            container: named(node),
+            container: named(node, &field),
             secrets: Vec::new(),
             hook: Hook::of(node, &field),
             readiness: Probe::of(node, "readinessProbe", &field),
@@ -339,8 +347,13 @@ fn members<'d>(pod: &'d Node, field: &str) -> Vec<Member<'d>> {
         .collect()
 }
 
-/// A container before other documents have been asked.
-fn named(node: &Node) -> Container {
-    let text = |key| node.get(key).and_then(Node::text).unwrap_or_default().to_owned();
-    Container { name: text("name"), image: text("image"), ..Container::default() }
+/// A container before other documents have been asked. One without a name is called by its place.
+fn named(node: &Node, field: &str) -> Container {
+    let text = |key| node.get(key).and_then(Node::text).filter(|text| !text.is_empty());
+    let place = field.rsplit_once('.').map_or(field, |(_, place)| place);
+    Container {
+        name: text("name").unwrap_or(place).to_owned(),
+        image: text("image").unwrap_or_default().to_owned(),
+        ..Container::default()
+    }
 }

@@ -113,3 +113,49 @@ fn any_line_may_be_missing_without_a_panic() {
         }
     }
 }
+
+#[test]
+fn local_volumes_are_noted_until_somebody_says_that_they_may_go() {
+    let notes = |annotation: &str, volumes: &str| {
+        let text = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: shop }}\nspec:\n  \
+             selector: {{ matchLabels: {{ app: shop }} }}\n  template:\n    metadata:\n      \
+             labels: {{ app: shop }}\n      annotations: {{ {annotation} }}\n    spec:\n      \
+             containers: [{{ name: shop, image: shop:1 }}]\n      volumes: [{volumes}]\n"
+        );
+        let report = Check::new().file("m.yaml", text.as_bytes()).run();
+        let found = report.findings().iter();
+        let mut found = found.filter(|f| f.rule == sundown_check::Rule::LocalVolumesHoldTheNode);
+        found.next().map(|finding| (finding.what.clone(), finding.mend.clone()))
+    };
+    let evict = "cluster-autoscaler.kubernetes.io/safe-to-evict";
+    let both = "{ name: tmp, emptyDir: {} }, { name: cache, emptyDir: { sizeLimit: 1Gi } }";
+    let (what, mend) = notes("", both).unwrap();
+    assert!(what.ends_with("its pod: tmp, cache"), "{what}");
+    assert!(mend.ends_with(&format!("{evict}-local-volumes: \"tmp,cache\"")), "{mend}");
+    let (what, mend) = notes(&format!("{evict}-local-volumes: \"tmp\""), both).unwrap();
+    assert!(what.ends_with("its pod: cache") && mend.ends_with("\"tmp,cache\""), "{what} {mend}");
+    for (annotation, volumes) in [
+        (format!("{evict}-local-volumes: \"tmp, cache\""), both),
+        (format!("{evict}: \"true\""), both),
+        (format!("{evict}: \"false\""), both),
+        (String::new(), "{ name: tmp, emptyDir: { medium: Memory } }"),
+        (String::new(), "{ name: conf, configMap: { name: conf } }"),
+    ] {
+        assert_eq!(notes(&annotation, volumes), None, "{annotation} {volumes}");
+    }
+}
+
+#[test]
+fn names_with_line_breaks_give_no_commands_to_whoever_reads_the_output() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: { name: \"a\\n::error::b\" }\nspec:\n  \
+                containers:\n    - name: \"c\\n::error::d\"\n      image: x\n      lifecycle: { \
+                preStop: { exec: { command: [\"e\\n::error::f\"] } } }\n    - image: y\n";
+    let printed = Check::new().file("m\n::error::g", text.as_bytes()).run().to_string();
+    assert!(printed.contains("::error::b") && printed.contains("::error::g"), "{printed}");
+    for line in printed.lines() {
+        assert!(!line.trim_start().starts_with("::"), "{printed}");
+    }
+    assert!(printed.contains("how long containers[1] takes to stop"), "{printed}");
+    assert!(printed.contains("`name` is missing"), "{printed}");
+}

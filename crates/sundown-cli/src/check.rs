@@ -5,8 +5,9 @@ mod service;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::DirEntry;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{fs, io};
 
 use sundown::timeline::terminal_columns;
@@ -107,13 +108,22 @@ fn read(input: &Path) -> Result<Vec<(String, Vec<u8>)>, BoxError> {
             false => Ok(vec![one(input)?]),
         };
     }
-    let entries = fs::read_dir(input).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let entries = entries.map_err(|error| cannot_read(&input.display().to_string(), &error))?;
-    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
-    if paths.iter().any(|path| is_kustomization(path)) {
-        return Err(unrendered(input));
+    let (mut paths, mut folders) = (Vec::new(), vec![input.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries =
+            entries.map_err(|error| cannot_read(&folder.display().to_string(), &error))?;
+        if entries.iter().any(|entry| is_kustomization(&entry.path())) {
+            return Err(unrendered(&folder));
+        }
+        for path in entries.iter().map(DirEntry::path) {
+            if path.is_dir() && !path.is_symlink() && !is_hidden(&path) {
+                folders.push(path);
+            } else if is_manifest(&path) && path.is_file() {
+                paths.push(path);
+            }
+        }
     }
-    paths.retain(|path| is_manifest(path) && path.is_file());
     paths.sort_unstable();
     if paths.is_empty() {
         let folder = input.display();
@@ -149,6 +159,11 @@ fn bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
 
 fn cannot_read(name: &str, error: &io::Error) -> BoxError {
     format!("cannot read {name}: {error}").into()
+}
+
+/// Folders like `.git` are not part of what is applied.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn is_manifest(path: &Path) -> bool {

@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, mkdirat, open, unlinkat};
@@ -193,23 +193,34 @@ fn is_owners(name: &OsStr) -> bool {
     })
 }
 
-/// A parent in which anybody may rename anything. It cannot be refused: the scratch volumes of
-/// Kubernetes are so. Everything here goes through descriptors, so only the paths that the
-/// application passes on can be led astray.
+/// Warns of a parent in which anybody may rename anything. It cannot be refused, and everything here
+/// goes through descriptors, so only the paths that the application passes on can be led astray. The
+/// scratch volumes of Kubernetes are so, and nobody is warned of them: only their pod can reach them.
 fn warn_of_parent(path: &Path) {
-    let parent = path.parent().and_then(|parent| fs::metadata(parent).ok());
-    let mode = parent.map(|meta| {
-        use std::os::unix::fs::PermissionsExt as _;
-        meta.permissions().mode()
-    });
-    if mode.is_some_and(|mode| mode & 0o002 != 0 && mode & 0o1000 == 0) {
+    let Some(parent) = path.parent() else { return };
+    let Ok(meta) = fs::metadata(parent) else { return };
+    let is_open_to_all = meta.mode() & 0o002 != 0 && meta.mode() & 0o1000 == 0;
+    if is_open_to_all && !is_volume(parent, &meta) {
         warn!(root = %path.display(), "anybody may replace this directory: its parent is writable for all");
     }
+}
+
+/// Whether a directory is where a file system of its own is mounted.
+fn is_volume(path: &Path, meta: &fs::Metadata) -> bool {
+    fs::metadata(path.join("..")).is_ok_and(|above| above.dev() != meta.dev())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_volume_is_told_from_a_directory() {
+        for (path, expected) in [("/proc", true), ("/proc/self", false), ("/usr", false)] {
+            let meta = fs::metadata(path).expect(path);
+            assert_eq!(is_volume(Path::new(path), &meta), expected, "{path}");
+        }
+    }
 
     #[test]
     fn only_names_that_we_give_are_taken_for_a_process() {

@@ -51,19 +51,22 @@ pub enum Tone {
 }
 
 impl Timeline {
-    /// An empty one that reaches from zero to `total`.
+    /// An empty one that reaches from zero to `total`. Control characters of all its texts, line breaks
+    /// among them, are drawn as `\u{fffd}`: names and errors come from others.
     pub fn new(title: impl Into<String>, total: Duration) -> Self {
-        Timeline { title: title.into(), total, rows: Vec::new(), marks: Vec::new() }
+        Timeline { title: printable(&title.into()), total, rows: Vec::new(), marks: Vec::new() }
     }
 
     /// Adds a row below the others.
-    pub fn push(&mut self, row: Row) {
+    pub fn push(&mut self, mut row: Row) {
+        row.label = printable(&row.label);
+        row.note = printable(&row.note);
         self.rows.push(row);
     }
 
     /// Marks an instant that concerns all rows.
     pub fn mark(&mut self, at: Duration, what: impl Into<String>) {
-        self.marks.push((at, what.into()));
+        self.marks.push((at, printable(&what.into())));
     }
 
     /// Where an instant lies on an axis of this width; a bar is never thinner than `least`.
@@ -238,6 +241,11 @@ fn colour(tone: Tone) -> &'static str {
 fn text_width<'a>(texts: impl IntoIterator<Item = &'a str>) -> f64 {
     let longest = texts.into_iter().map(|text| text.chars().count()).max().unwrap_or(0);
     f64::from(u32::try_from(longest).unwrap_or(u32::MAX)) * 8.0
+}
+
+/// Text as it may stand in a line of a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// Text that may stand inside an element of SVG or HTML: what XML cannot hold is replaced.

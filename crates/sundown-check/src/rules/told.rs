@@ -21,11 +21,11 @@ fn of_unknown(workload: &Workload<'_>) -> Option<Finding> {
         let name = member.name();
         if matches!(member.stop, Stop::Unknown) {
             gaps.push(format!("how long {name} takes to stop"));
-            annotations.push(format!("sundown/stop-timeout.{name}: \"30s\""));
+            annotations.push(format!("{}: \"30s\"", member.annotation("stop-timeout")));
         }
         if member.hook.is_some() && member.prestop().known().is_none() {
             gaps.push(format!("how long the preStop hook of {name} takes"));
-            annotations.push(format!("sundown/prestop.{name}: \"5s\""));
+            annotations.push(format!("{}: \"5s\"", member.annotation("prestop")));
         }
     }
     if gaps.is_empty() {
@@ -56,8 +56,8 @@ pub(super) fn doubtful(world: &World<'_>) -> Vec<Finding> {
                 why: "services built on Sundown take it for seconds; others have a variable of the \
                       same name, and the sum cannot be made of a guess",
                 mend: format!(
-                    "annotate the pod template with what is true: sundown/stop-timeout.{name}: \
-                     \"30s\""
+                    "annotate the pod template with what is true: {}: \"30s\"",
+                    member.annotation("stop-timeout")
                 ),
             };
             let (rule, field) = (Rule::StopTimeUnknown, member.field.clone());

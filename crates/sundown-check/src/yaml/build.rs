@@ -14,22 +14,32 @@ const MOST_FLAWS: usize = 20;
 /// What a value weighs apart from its text.
 const NODE: usize = 64;
 
-/// How much the aliases of a file may still come to, written out: what is written without them is
-/// no more than the file itself.
-#[derive(Clone)]
-pub(super) struct Budget(usize);
+/// What may still be spent on a file, whatever is in it.
+pub(super) struct Budget {
+    /// How much its aliases may come to, written out: what is written without them is no more than the
+    /// file itself.
+    pub(super) aliases: usize,
+    /// How many bytes may be read again, in a form that our parser takes.
+    rewriting: usize,
+}
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(64 << 20)
+        Self { aliases: 64 << 20, rewriting: 16 << 20 }
     }
 }
 
 impl Budget {
     fn spend(&mut self, weight: usize, line: usize) -> Result<(), Box<Refusal>> {
-        let left = self.0.checked_sub(weight).ok_or_else(|| Box::new(Refusal::too_much(line)))?;
-        self.0 = left;
+        let left = self.aliases.checked_sub(weight);
+        self.aliases = left.ok_or_else(|| Box::new(Refusal::too_much(line)))?;
         Ok(())
+    }
+
+    /// Pays for a text that is read again; nothing if there is too little left.
+    pub(super) fn rewrite(&mut self, bytes: usize) -> Option<()> {
+        self.rewriting = self.rewriting.checked_sub(bytes)?;
+        Some(())
     }
 }
 

@@ -6,6 +6,8 @@ use saphyr_parser::ScanError;
 
 /// Deeper than any line of an object.
 const DEEP: usize = 200;
+/// More lines are no single value within brackets or quotes.
+const MOST_LINES: usize = 10_000;
 
 /// The text in another form, if the complaint is one that `kubectl` would not have.
 ///
@@ -70,6 +72,9 @@ fn last_of(text: &str, index: usize, quote: char) -> usize {
 
 /// Indents some lines deeper than all others.
 fn indent(text: &str, first: usize, last: usize) -> Option<String> {
+    if last.saturating_sub(first) > MOST_LINES {
+        return None;
+    }
     let mut relaxed = String::with_capacity(text.len());
     let mut changed = false;
     for (index, line) in text.split_inclusive('\n').enumerate() {

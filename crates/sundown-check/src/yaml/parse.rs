@@ -10,9 +10,6 @@ use super::split::Chunk;
 use super::{lenient, scalar, too_large};
 use crate::node::{Node, Value};
 
-/// So many bytes at most are read again, in a form that our parser takes.
-const MOST_REWRITTEN: usize = 4 << 20;
-
 /// What a document came to.
 pub(super) struct Parsed {
     /// Its root; none if there is nothing but comments and null.
@@ -31,8 +28,8 @@ pub(super) fn parse(chunk: &Chunk<'_>, budget: &mut Budget) -> Parsed {
         return Parsed { root: Err(Box::new(refusal)), flaws: Vec::new() };
     }
     let mut text = Cow::Borrowed(chunk.text);
-    for _ in 0..=MOST_REWRITTEN / chunk.text.len().max(1 << 10) {
-        let before = budget.clone();
+    loop {
+        let before = budget.aliases;
         let mut builder = Builder::new(budget);
         let rewritten = match events(chunk, &text, &mut builder) {
             Ok(stray) => return done(builder, stray),
@@ -45,9 +42,11 @@ pub(super) fn parse(chunk: &Chunk<'_>, budget: &mut Budget) -> Parsed {
             Ok(relaxed) => text = relaxed.into(),
             Err(refusal) => return refused(chunk, refusal),
         }
-        *budget = before;
+        budget.aliases = before;
+        if budget.rewrite(text.len()).is_none() {
+            return refused(chunk, Refusal::untidy(chunk.first));
+        }
     }
-    refused(chunk, Refusal::untidy(chunk.first))
 }
 
 fn done(builder: Builder<'_>, stray: Option<usize>) -> Parsed {

@@ -26,9 +26,9 @@ them makes a stop lose something. It needs no cluster.
 
 Usage: sundown check FILES… [flags]
 
-FILES are manifests as they would be applied (YAML or JSON, several documents each), folders of them, or
-`-` for the standard input: `kubectl kustomize deploy/overlays/prod | sundown check -`, or
-`helm template … | sundown check -`. Config maps and secrets among them are read, too; what a secret
+FILES are manifests as they would be applied (YAML or JSON, several documents each), folders of them with
+all folders below, or `-` for the standard input: `kubectl kustomize deploy/overlays/prod | sundown check -`,
+or `helm template … | sundown check -`. Config maps and secrets among them are read, too; what a secret
 holds is never shown.
 
   --margin TIME                    what must be left of the grace period; 2s unless told

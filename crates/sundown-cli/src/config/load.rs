@@ -77,7 +77,17 @@ pub(crate) fn load(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     flags: &[Flag],
 ) -> Result<Loaded, Problems> {
-    load_from(&|path| fs::read_to_string(path), file, environment, flags)
+    load_from(&read_text, file, environment, flags)
+}
+
+/// Reads a file that must be text, and says on which line it is not.
+fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(fs::read(path)?).map_err(|error| {
+        let (at, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+        let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let what = format!("line {line} is not UTF-8 (the byte 0x{:02X})", bytes[at]);
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    })
 }
 
 /// The same, with files from elsewhere.

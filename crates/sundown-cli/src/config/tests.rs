@@ -136,7 +136,11 @@ fn what_is_wrong_is_named_with_its_line_and_what_is_allowed() {
             "`off`, `error`, `warn`, `info`, `debug` or `trace`, not `3`",
         ),
         ("syntax", "[web]\nopen = yes\n", "FILE:2: this is not TOML: "),
-        ("twice", "[web]\nopen = true\nopen = false\n", "FILE:3: this is not TOML: duplicate key"),
+        (
+            "twice",
+            "[web]\nopen = true\nopen = false\n",
+            "FILE:3: this is not TOML: duplicate key `open`",
+        ),
         ("empty", "[temp]\nquota = 0", "FILE:2: `temp.quota` must be more than 0"),
         (
             "reachable",

@@ -30,8 +30,11 @@ pub(super) fn read(
     match DeTable::parse(text) {
         Ok(table) => file.sections(table.get_ref()),
         Err(error) => {
-            let at = error.span().map_or(0, |span| span.start);
-            file.problem(at, format!("this is not TOML: {}", error.message()));
+            let span = error.span().unwrap_or_default();
+            let culprit = text.get(span.clone()).filter(|text| !text.trim().is_empty());
+            let culprit = culprit.and_then(|text| text.lines().next());
+            let culprit = culprit.map_or(String::new(), |culprit| format!(" `{culprit}`"));
+            file.problem(span.start, format!("this is not TOML: {}{culprit}", error.message()));
         }
     }
     (file.settings, file.commands)

@@ -124,9 +124,22 @@ fn folders_are_read_and_pictures_left() {
     fs::create_dir(scratch.path("all")).unwrap();
     fs::write(scratch.path("all/web.yml"), web(&[])).unwrap();
     fs::write(scratch.path("all/notes.txt"), "not: [a manifest").unwrap();
+    fs::create_dir_all(scratch.path("all/more/below")).unwrap();
+    fs::write(
+        scratch.path("all/more/below/other.yaml"),
+        web(&[]).replace("name: web", "name: other"),
+    )
+    .unwrap();
+    fs::create_dir(scratch.path("all/.git")).unwrap();
+    fs::write(scratch.path("all/.git/config.yaml"), "not: [a manifest").unwrap();
     let (all, pictures) = (scratch.path("all"), scratch.path("pictures"));
     let exit = run(sundown(&format!("check {all} --svg {pictures}")));
     assert_eq!(exit.code, Some(0), "{}{}", exit.stdout, exit.stderr);
     let picture = fs::read_to_string(scratch.path("pictures/deployment-web.svg")).unwrap();
     assert!(picture.starts_with("<svg") && picture.contains("SIGKILL"), "{picture}");
+    assert!(exit.stdout.contains("Deployment other"), "{}", exit.stdout);
+    fs::write(scratch.path("all/more/kustomization.yaml"), "resources: [below]").unwrap();
+    let exit = run(sundown(&format!("check {all}")));
+    assert_eq!(exit.code, Some(2), "{}{}", exit.stdout, exit.stderr);
+    assert!(exit.stderr.contains("all/more holds a kustomization"), "{}", exit.stderr);
 }

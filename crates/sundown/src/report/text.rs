@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Force, PhaseReport, Report, Verdict, WaiterReport};
-use crate::timeline::{Row, Timeline, Tone, seconds};
+use crate::timeline::{Row, Timeline, Tone, printable, seconds};
 use crate::{Exit, Outcome};
 
 /// `{report:80}` draws its timeline 80 columns wide at most.
@@ -19,7 +19,7 @@ impl fmt::Display for Report {
             Some(width) => format!("{timeline:width$}"),
             None => timeline.to_string(),
         };
-        write!(f, "\n\n{}", printable(&timeline))?;
+        write!(f, "\n\n{timeline}")?;
         for line in footnotes(self) {
             write!(f, "\n{}", printable(&line))?;
         }
@@ -32,11 +32,6 @@ impl fmt::Display for WaiterReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", printable(&format!("{}: {}", self.name, note(self))))
     }
-}
-
-/// What others wrote, names and errors, as it may go to a terminal.
-fn printable(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }
 
 /// Whether anything of a plan happened that is known.

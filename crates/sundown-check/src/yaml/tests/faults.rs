@@ -173,3 +173,15 @@ fn faults_are_counted_and_end() {
     assert!(findings.iter().all(|finding| finding.severity == Severity::Error));
     assert!(findings[50].what.contains("not read"), "{:?}", findings[50]);
 }
+
+/// Each document alone is read after a few hundred tries; fifty of them share what a file may cost.
+#[test]
+fn crooked_documents_share_one_budget() {
+    let fields: String = (0..300).map(|index| format!("k{index}: [\n1\n]\n")).collect();
+    let crooked = format!("a:\n{}", fields.replace('k', "  k"));
+    let (alone, findings) = read(&crooked);
+    assert_eq!((alone.len(), findings.len()), (1, 0), "{findings:?}");
+    let (read, findings) = read(&vec![crooked.as_str(); 50].join("---\n"));
+    assert!(!read.is_empty() && read.len() < 10, "{}", read.len());
+    assert!(findings[0].what.contains("too many lines within brackets"), "{findings:?}");
+}
