@@ -15,7 +15,7 @@ pub(crate) const DECLINED: &str = "not run here: ";
 /// The pauses grow with each time that this process declines the task: another one that can run it gets it
 /// meanwhile.
 const PAUSES: Backoff =
-    Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(30) };
+    Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(5) };
 /// How many tasks are remembered. Beyond that the pauses begin anew.
 const REMEMBERED: usize = 4096;
 /// One warning in so long is enough.
@@ -70,7 +70,7 @@ mod tests {
         let pauses: Vec<f64> = (0..10).map(|_| pause(1)).collect();
         assert!((0.25..=0.5).contains(&pauses[0]), "{pauses:?}");
         assert!((1.0..=2.0).contains(&pauses[2]), "{pauses:?}");
-        assert!((15.0..=30.0).contains(&pauses[9]), "{pauses:?}");
+        assert!((2.5..=5.0).contains(&pauses[9]), "{pauses:?}");
         assert!(pause(2) <= 0.5, "another one begins at the beginning");
         for task in 10..10_000 {
             pause(task);

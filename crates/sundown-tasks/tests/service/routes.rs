@@ -94,12 +94,14 @@ pub(crate) async fn what_cannot_run_here_is_left_to_others_and_never_fails(place
     assert_eq!(small.reaches(easy, State::Succeeded).await.attempt, 1);
     let entry = taker.service.get(task).await.unwrap().unwrap();
     assert_eq!((entry.failures, entry.interruptions, entry.last_event), (0, 0, 0));
+    // Who claims it next is chance; two that can run it make it soon enough.
     let large = start(&place, vec![below(1000, &large_ran)]).await;
+    let larger = start(&place, vec![below(1000, &large_ran)]).await;
     let entry = taker.reaches(task, State::Succeeded).await;
     assert_eq!((entry.failures, entry.interruptions), (0, 0));
     let ran = [&small_ran, &large_ran].map(|ran| ran.load(Ordering::SeqCst));
     assert_eq!(ran, [1, 1], "what is declined has not begun");
-    for replica in [taker, small, large] {
+    for replica in [taker, small, large, larger] {
         replica.stop().await;
     }
 }
