@@ -7,6 +7,7 @@ use crate::check::{self, Ask};
 use crate::client;
 use crate::config::{Flag, Key, flags_help};
 use crate::demo::Options;
+use crate::load;
 use crate::stops::{self, Form};
 
 #[derive(Debug, PartialEq)]
@@ -18,6 +19,7 @@ pub(crate) enum Command {
     Stops(Given, stops::Ask),
     Demo(Options),
     Tasks(Vec<String>),
+    Load(Vec<String>),
     Help(String),
     Version,
 }
@@ -107,6 +109,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         "check" => Ask::parse(rest).map(Command::Check),
         "tasks" if wants_help => Ok(Command::Help(client::HELP.to_owned())),
         "tasks" => Ok(Command::Tasks(texts(rest)?)),
+        load::NAME => Ok(Command::Load(texts(rest)?)),
         "demo" => Options::parse(texts(rest)?).map(Command::Demo),
         unknown => Err(format!("unknown command `{unknown}` (see sundown help)")),
     }

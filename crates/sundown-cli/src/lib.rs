@@ -11,6 +11,7 @@ mod demo;
 #[doc(hidden)]
 pub mod fuzzing;
 mod live;
+mod load;
 mod logging;
 mod plan;
 mod private;
@@ -62,6 +63,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<Exit, BoxError> {
             logging::start(Verbosity::Demonstration)?;
             runtime()?.block_on(demo::run(options))
         }
+        Command::Load(arguments) => load::run(&arguments),
         Command::Tasks(arguments) => client::run(arguments),
         Command::Serve(given) => {
             private::keep().map_err(|error| {

@@ -21,10 +21,12 @@
 //! ```
 //!
 //! - [`process`] drives a child: hostile outputs, signals, kill -9, the exit, the lines it printed.
+//! - [`load`] asks a server over HTTP while it is stopped, and counts what went wrong.
 //! - [`cargo`] finds, and builds once, the examples and binaries of a workspace to be driven.
 //! - [`postgres`] starts a real PostgreSQL server, and a pooler before it.
 #![cfg(unix)]
 
 pub mod cargo;
+pub mod load;
 pub mod postgres;
 pub mod process;

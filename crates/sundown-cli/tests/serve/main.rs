@@ -5,6 +5,7 @@
 
 mod admittance;
 mod attacks;
+mod clients;
 mod drain;
 mod first_run;
 mod hostile;

@@ -119,6 +119,14 @@ impl Terminal {
     }
 }
 
+/// A test that fails leaves no service behind.
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.service.kill();
+        let _ = self.service.wait();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_shows_who_is_waited_for() {
     let scratch = Scratch::new();
