@@ -101,7 +101,7 @@ fn idle(store: &Store, counts: &Counts, evidence: &Evidence) -> Vec<&'static str
         ("an end at a system call", has_points, counts.points.get()),
         ("a freeze in a commit", has_points && is_file, counts.mid_commit.get()),
         ("a cut off shutdown", is_long && !is_disk, counts.forced.get()),
-        ("a refused write", is_long, counts.refused.get()),
+        ("a refused write", is_long && !is_disk, counts.refused.get()),
         ("a store that does not answer", is_long, counts.unavailable.get()),
         ("a batch", is_long, counts.batches.get()),
         ("a cancelled task", is_long, counts.cancelled.get()),
