@@ -70,6 +70,7 @@
 mod alert;
 mod builder;
 mod cause;
+mod component;
 mod contract;
 mod coordinator;
 pub mod dag;
@@ -103,6 +104,7 @@ mod work;
 pub use alert::Alert;
 pub use builder::{BuildError, Builder};
 pub use cause::{Cause, Signal};
+pub use component::Component;
 pub use contract::{Registration, ShutdownCoordinator};
 pub use coordinator::Coordinator;
 pub use deadline::Deadline;

@@ -204,7 +204,9 @@ impl Run {
         self.next_id += 1;
         self.names.insert(key);
         self.members.insert(id, member);
+        self.plan.phases[phase].members += 1;
         self.reschedule(phase);
+        self.take_time_back();
         Ok(id)
     }
 
@@ -240,6 +242,7 @@ impl Run {
         let phase = member.phase;
         self.names.remove(&(phase, member.name.clone()));
         self.members.remove(&id);
+        self.plan.phases[phase].members -= 1;
         self.reschedule(phase);
         true
     }
@@ -258,6 +261,24 @@ impl Run {
         {
             active.reschedule(&self.plan, &self.members);
         }
+    }
+
+    /// The phase that runs has the time of later phases in which nobody takes part. When somebody
+    /// joins one of them, that time goes back to it, and whoever runs has less.
+    fn take_time_back(&mut self) {
+        let Stage::In(active) = &mut self.stage else { return };
+        let until = self.plan.until(active.phase, active.start);
+        if until >= active.until {
+            return;
+        }
+        self.records[active.phase].until = Some(until);
+        for id in active.shorten(until) {
+            if let Some(member) = self.members.get_mut(&id) {
+                member.state.shorten(until);
+            }
+        }
+        let phase = active.phase;
+        self.reschedule(phase);
     }
 
     /// Does everything that is due at this instant, phase by phase.
