@@ -13,8 +13,8 @@ use pin_project_lite::pin_project;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
-use crate::{Cause, Deadline};
 use crate::trip::{Bed, Trip};
+use crate::{Cause, Deadline};
 
 /// How the shutdown began: published in one step, never changed.
 #[derive(Debug)]

@@ -77,11 +77,8 @@ impl Run {
         let mut phases = Vec::new();
         for (index, planned) in self.plan.phases.iter().enumerate() {
             let is_elastic = planned.budget == Budget::Elastic;
-            let takes = if is_elastic {
-                self.plan.guaranteed(index)
-            } else {
-                self.plan.kept_for(index)
-            };
+            let takes =
+                if is_elastic { self.plan.guaranteed(index) } else { self.plan.kept_for(index) };
             let end = start + takes;
             phases.push(PhasePreview {
                 name: planned.phase.to_string(),

@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn schedule(orders: &[&[&str]], members: &[Member]) -> Schedule {
-        let mut plan = Plan::standard(Duration::from_secs(60), Duration::ZERO);
+        let mut plan = Plan::standard(Duration::from_secs(60), Budget::Fixed(Duration::ZERO));
         plan.orders = orders.iter().map(|o| o.iter().map(ToString::to_string).collect()).collect();
         Schedule::new(&plan, 0, &members.iter().collect::<Vec<_>>()).expect("no cycle")
     }
