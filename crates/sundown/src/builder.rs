@@ -146,7 +146,8 @@ impl Builder {
         crate::plan::reserve_of(cap)
     }
 
-    /// Gives a phase a fixed budget. `flush` and `release` have 5 s each by default.
+    /// Gives a phase a fixed budget. By default `flush` and `release` have 5 s each, and less where
+    /// the cap is short. A phase in which nobody takes part leaves its time to `drain`.
     pub fn budget(mut self, phase: Phase, budget: Duration) -> Self {
         self.budgets.push((phase, budget));
         self
@@ -264,7 +265,8 @@ impl Builder {
         };
         let in_kubernetes = env::var_os("KUBERNETES_SERVICE_HOST").is_some();
         let usual = if in_kubernetes { KUBERNETES_ANNOUNCE } else { Duration::ZERO };
-        let mut plan = Plan::standard(cap, self.announce.unwrap_or(usual));
+        let announce = self.announce.map_or(Budget::Usual(usual), Budget::Fixed);
+        let mut plan = Plan::standard(cap, announce);
         for Added { side, of, phase, budget } in &self.added {
             if plan.position(phase).is_some() {
                 return Err(PlanError::DuplicatePhase { phase: phase.to_string() }.into());
@@ -274,7 +276,7 @@ impl Builder {
                 Side::After => plan.find(of, phase.name())? + 1,
             };
             let budget = Budget::Fixed(*budget);
-            plan.phases.insert(place, PlannedPhase { phase: phase.clone(), budget });
+            plan.phases.insert(place, PlannedPhase { phase: phase.clone(), budget, members: 0 });
         }
         for (phase, budget) in &self.budgets {
             let place = plan.find(phase, "budget")?;

@@ -310,7 +310,7 @@ impl ShutdownCoordinator for Coordinator {
     }
 
     fn initiate(&self, cause: Cause) -> bool {
-        if !self.shutdown.begin(cause) {
+        if !self.shutdown.begin(cause, None) {
             return false;
         }
         self.wake_watch();

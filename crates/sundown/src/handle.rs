@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use pin_project_lite::pin_project;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
-use crate::Cause;
 use crate::trip::{Bed, Trip};
+use crate::{Cause, Deadline};
 
 /// How the shutdown began: published in one step, never changed.
 #[derive(Debug)]
 pub(crate) struct Began {
     pub(crate) cause: Cause,
     pub(crate) at: Instant,
+    /// Of the component whose turn it is.
+    deadline: Option<Deadline>,
 }
 
 /// Tells a worker that the shutdown has begun. Cheap to clone and to poll: one atomic load.
@@ -55,8 +58,8 @@ impl Shutdown {
     }
 
     /// Publishes the cause if it is the first, and wakes everybody who waits.
-    pub(crate) fn begin(&self, cause: Cause) -> bool {
-        self.trip.set(Began { cause, at: Instant::now() })
+    pub(crate) fn begin(&self, cause: Cause, deadline: Option<Deadline>) -> bool {
+        self.trip.set(Began { cause, at: Instant::now(), deadline })
     }
 
     pub(crate) fn began(&self) -> Option<&Began> {
@@ -74,6 +77,22 @@ impl Shutdown {
         self.trip.get().map(|began| &began.cause)
     }
 
+    /// By when the component that was told to stop must be done. Nothing before that, and for the
+    /// handle of a whole coordinator.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.trip.get().and_then(|began| began.deadline)
+    }
+
+    /// Waits until the shutdown begins; for functions that take a future of their own, as
+    /// `with_graceful_shutdown` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn wait_owned(self) {
+        self.wait().await;
+    }
+
     /// Waits until the shutdown begins.
     ///
     /// # Cancel safety
@@ -86,6 +105,9 @@ impl Shutdown {
     /// The future's output, or `None` as soon as the shutdown begins. When both are ready the
     /// shutdown wins, so that a loop over a full queue ends too.
     ///
+    /// What is in the queue then stays there. To work off a queue to its end use
+    /// [`receive`](Self::receive).
+    ///
     /// # Cancel safety
     ///
     /// When the shutdown begins the future is dropped where it stands: race only what may be
@@ -96,6 +118,25 @@ impl Shutdown {
             _ = self.wait() => None,
             output = future => Some(output),
         }
+    }
+
+    /// The next item of a queue; once the shutdown has begun, the items that are left, and then
+    /// `None`. From the beginning of the shutdown on nothing can be sent to the queue any more, so
+    /// senders that are never dropped do not keep it open.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn receive<T>(&self, queue: &mut Receiver<T>) -> Option<T> {
+        if !self.is_shutting_down() {
+            tokio::select! {
+                biased;
+                item = queue.recv() => return item,
+                _ = self.wait() => {}
+            }
+        }
+        queue.close();
+        queue.recv().await
     }
 
     /// The stream, ended by the shutdown.

@@ -14,13 +14,12 @@
 //!     let coordinator = Coordinator::builder().default_cap(Duration::from_secs(30)).build()?;
 //!     coordinator.listen_for_signals()?;            // before anything else can fail
 //!
-//!     let shutdown = coordinator.shutdown();        // cheap to clone, one load to poll
 //!     let (_orders, mut queue) = tokio::sync::mpsc::channel::<u32>(64);
-//!     coordinator.spawn("orders", async move {      // named, waited for, aborted at the deadline
-//!         while let Some(order) = shutdown.until(queue.recv()).await.flatten() {
-//!             println!("executing order {order}");  // stops between two orders, never inside one
+//!     coordinator.component("orders").run(|stop| async move {   // told to stop in its turn, awaited
+//!         while let Some(order) = stop.receive(&mut queue).await {
+//!             println!("executing order {order}");  // every order that was accepted
 //!         }
-//!     });
+//!     })?;
 //!     let save = Waiter::new("ledger", |_deadline| async { std::fs::write("ledger", "…") });
 //!     let _saved = coordinator.register_waiter(save.in_phase(Phase::FLUSH))?;
 //!     coordinator.check()?;                         // names, cycles, times: now, not at 3 a.m.
@@ -43,6 +42,10 @@
 //! | `drain` | what was begun is finished | all that the others leave of the cap |
 //! | `flush` | what must not be lost is put in safety; a second signal jumps here | 5 s |
 //! | `release` | what was taken is given back; [hooks](Waiter::as_hook) run by [`Priority`] | 5 s |
+//!
+//! What runs as long as the service does is a [`Component`]: it is told to stop in its turn, and awaited. A
+//! phase in which nobody takes part leaves its time to `drain`; under a short cap, times that nobody has set
+//! are shorter.
 //!
 //! In each phase run its [`Waiter`]s, in parallel but for the edges that the application
 //! [draws](Coordinator::order). Every waiter has a [`Deadline`], reckoned backwards so that a hung
@@ -70,6 +73,7 @@
 mod alert;
 mod builder;
 mod cause;
+mod component;
 mod contract;
 mod coordinator;
 pub mod dag;
@@ -103,6 +107,7 @@ mod work;
 pub use alert::Alert;
 pub use builder::{BuildError, Builder};
 pub use cause::{Cause, Signal};
+pub use component::Component;
 pub use contract::{Registration, ShutdownCoordinator};
 pub use coordinator::Coordinator;
 pub use deadline::Deadline;

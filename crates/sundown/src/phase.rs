@@ -62,6 +62,8 @@ impl fmt::Debug for Phase {
 pub(crate) enum Budget {
     /// This much from its start.
     Fixed(Duration),
+    /// This much, or less where the cap is short: nobody has set it.
+    Usual(Duration),
     /// What the fixed budgets leave of the cap.
     Elastic,
 }

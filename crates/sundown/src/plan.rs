@@ -15,7 +15,8 @@ use crate::phase::Budget;
 pub(crate) const DEFAULT_CAP: Duration = Duration::from_secs(600);
 /// How long a pod announces before it drains: endpoints need that long to be withdrawn.
 pub(crate) const KUBERNETES_ANNOUNCE: Duration = Duration::from_secs(3);
-const FIXED: Duration = Duration::from_secs(5);
+/// The budget of `flush` and of `release` where there is time enough.
+const USUAL: Duration = Duration::from_secs(5);
 /// No time in a plan is longer than a year, so that none of its sums can overflow.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
@@ -158,17 +159,19 @@ pub(crate) struct Plan {
 pub(crate) struct PlannedPhase {
     pub(crate) phase: Phase,
     pub(crate) budget: Budget,
+    /// How many take part in it.
+    pub(crate) members: usize,
 }
 
 impl Plan {
     /// The four standard phases with their standard budgets.
-    pub(crate) fn standard(cap: Duration, announce: Duration) -> Self {
-        let fixed = |phase, budget| PlannedPhase { phase, budget: Budget::Fixed(budget) };
+    pub(crate) fn standard(cap: Duration, announce: Budget) -> Self {
+        let planned = |phase, budget| PlannedPhase { phase, budget, members: 0 };
         let phases = vec![
-            fixed(Phase::ANNOUNCE, announce),
-            PlannedPhase { phase: Phase::DRAIN, budget: Budget::Elastic },
-            fixed(Phase::FLUSH, FIXED),
-            fixed(Phase::RELEASE, FIXED),
+            planned(Phase::ANNOUNCE, announce),
+            planned(Phase::DRAIN, Budget::Elastic),
+            planned(Phase::FLUSH, Budget::Usual(USUAL)),
+            planned(Phase::RELEASE, Budget::Usual(USUAL)),
         ];
         Plan { cap, phases, orders: Vec::new() }
     }
@@ -178,19 +181,54 @@ impl Plan {
         reserve_of(self.cap)
     }
 
+    /// The fixed time of a phase. A budget that nobody has set takes at most a third of what the
+    /// others leave, so that a short cap alone makes a plan that works.
+    pub(crate) fn fixed_part(&self, phase: usize) -> Duration {
+        let room = self.cap.saturating_sub(self.reserve());
+        match self.phases[phase].budget {
+            Budget::Elastic => Duration::ZERO,
+            Budget::Fixed(budget) => budget,
+            Budget::Usual(usual) if self.phases[phase].phase == Phase::ANNOUNCE => {
+                usual.min(room / 3)
+            }
+            Budget::Usual(usual) => {
+                let taken: Duration = (0..self.phases.len())
+                    .filter(|&other| {
+                        matches!(self.phases[other].budget, Budget::Fixed(_))
+                            || self.phases[other].phase == Phase::ANNOUNCE
+                    })
+                    .map(|other| self.fixed_part(other))
+                    .sum();
+                usual.min(room.saturating_sub(taken) / 3)
+            }
+        }
+    }
+
+    /// The fixed time that is kept for a phase: none where nobody takes part. `announce` lasts as long
+    /// as it is told to, whoever takes part.
+    pub(crate) fn kept_for(&self, phase: usize) -> Duration {
+        let planned = &self.phases[phase];
+        let is_used = planned.members > 0 || planned.phase == Phase::ANNOUNCE;
+        if is_used { self.fixed_part(phase) } else { Duration::ZERO }
+    }
+
+    fn kept_for_all(&self, phases: impl Iterator<Item = usize>) -> Duration {
+        phases.map(|phase| self.kept_for(phase)).sum()
+    }
+
     /// When, counted from the start of the shutdown, a phase must have ended whatever happens.
     pub(crate) fn latest_end(&self, phase: usize) -> Duration {
-        let later: Duration = self.phases[phase + 1..].iter().map(fixed_part).sum();
+        let later = self.kept_for_all(phase + 1..self.phases.len());
         self.cap.saturating_sub(self.reserve() + later)
     }
 
     /// The time a phase is sure to have, even when every phase before it uses all of its own.
     pub(crate) fn guaranteed(&self, phase: usize) -> Duration {
         match self.phases[phase].budget {
-            Budget::Fixed(budget) => budget,
+            Budget::Fixed(_) | Budget::Usual(_) => self.fixed_part(phase),
             Budget::Elastic => {
-                let fixed: Duration = self.phases.iter().map(fixed_part).sum();
-                self.cap.saturating_sub(self.reserve() + fixed)
+                let kept = self.kept_for_all(0..self.phases.len());
+                self.cap.saturating_sub(self.reserve() + kept)
             }
         }
     }
@@ -199,12 +237,15 @@ impl Plan {
     /// was held up, shares what is left of the cap with those that come after it.
     pub(crate) fn until(&self, phase: usize, start: Duration) -> Duration {
         let latest = self.latest_end(phase);
-        let Budget::Fixed(budget) = self.phases[phase].budget else { return latest.max(start) };
+        if self.phases[phase].budget == Budget::Elastic {
+            return latest.max(start);
+        }
+        let budget = self.fixed_part(phase);
         if start + budget <= latest {
             return start + budget;
         }
         let left = self.cap.saturating_sub(self.reserve()).saturating_sub(start);
-        let still_to_come: Duration = self.phases[phase..].iter().map(fixed_part).sum();
+        let still_to_come = budget + self.kept_for_all(phase + 1..self.phases.len());
         let share = budget.as_secs_f64() / still_to_come.as_secs_f64().max(f64::MIN_POSITIVE);
         start + left.mul_f64(share.min(1.0))
     }
@@ -225,17 +266,18 @@ impl Plan {
     /// That the fixed budgets leave something to drain in.
     pub(crate) fn check_budgets(&self) -> Result<(), PlanError> {
         at_most_a_year(|| "a cap".to_owned(), self.cap)?;
-        for planned in &self.phases {
-            at_most_a_year(|| format!("a budget for `{}`", planned.phase), fixed_part(planned))?;
+        let all = || (0..self.phases.len()).map(|phase| (phase, self.fixed_part(phase)));
+        for (phase, part) in all() {
+            at_most_a_year(|| format!("a budget for `{}`", self.phases[phase].phase), part)?;
         }
-        let need = self.phases.iter().map(fixed_part).sum::<Duration>() + self.reserve();
+        let need = all().map(|(_, part)| part).sum::<Duration>() + self.reserve();
         if need < self.cap {
             return Ok(());
         }
-        let budgets = self.phases.iter().filter(|planned| !fixed_part(planned).is_zero());
+        let budgets = all().filter(|(_, part)| !part.is_zero());
         Err(PlanError::BudgetsExceedCap {
             budgets: budgets
-                .map(|planned| format!("{} {:?}", planned.phase, fixed_part(planned)))
+                .map(|(phase, part)| format!("{} {part:?}", self.phases[phase].phase))
                 .collect::<Vec<_>>()
                 .join(" + "),
             need,
@@ -254,13 +296,6 @@ pub(crate) fn at_most_a_year(
     given: Duration,
 ) -> Result<(), PlanError> {
     if given <= LONGEST { Ok(()) } else { Err(PlanError::TooLong { what: what(), given }) }
-}
-
-fn fixed_part(planned: &PlannedPhase) -> Duration {
-    match planned.budget {
-        Budget::Fixed(budget) => budget,
-        Budget::Elastic => Duration::ZERO,
-    }
 }
 
 /// Names as an error lists them.

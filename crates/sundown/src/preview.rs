@@ -76,12 +76,15 @@ impl Run {
         let mut start = Duration::ZERO;
         let mut phases = Vec::new();
         for (index, planned) in self.plan.phases.iter().enumerate() {
-            let end = start + self.plan.guaranteed(index);
+            let is_elastic = planned.budget == Budget::Elastic;
+            let takes =
+                if is_elastic { self.plan.guaranteed(index) } else { self.plan.kept_for(index) };
+            let end = start + takes;
             phases.push(PhasePreview {
                 name: planned.phase.to_string(),
                 start,
                 end,
-                is_elastic: matches!(planned.budget, Budget::Elastic),
+                is_elastic,
                 waiters: self.preview_phase(index, start, end, &shows)?,
             });
             start = end;

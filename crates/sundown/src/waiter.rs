@@ -103,6 +103,16 @@ impl Waiter {
         Waiter::new(name, |deadline| on_blocking_thread(move || body(deadline).into_result()))
     }
 
+    /// The same waiter with another body.
+    pub(crate) fn with_body<F, Fut>(mut self, body: F) -> Self
+    where
+        F: FnOnce(Deadline) -> Fut + Send + 'static,
+        Fut: Future<Output: WaiterResult> + Send + 'static,
+    {
+        self.body = boxed(body);
+        self
+    }
+
     /// Runs in this phase. Without it: `drain`, and for a hook `release`.
     pub fn in_phase(mut self, phase: Phase) -> Self {
         self.phase = Some(phase);

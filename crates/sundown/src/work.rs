@@ -5,10 +5,9 @@ mod since;
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
@@ -18,7 +17,7 @@ use self::list::{Entry, List, Ticket};
 use self::since::Since;
 use crate::Cause;
 use crate::contract::ShutdownCoordinator;
-use crate::panics::{message_of, quietly};
+use crate::panics::{Caught, quietly};
 use crate::waiter::Name;
 
 /// The tasks that a coordinator owns. Cheap to clone; a clone is the same list.
@@ -54,6 +53,20 @@ impl Work {
         let task = tokio::spawn(Owned { future, ticket });
         self.list.publish(id, Entry { name, since, abort: task.abort_handle() });
         task
+    }
+
+    /// Runs a component's future: it is named while it blocks a runtime thread, and is otherwise no
+    /// owned work, because the plan waits for it under its own name.
+    pub(crate) fn spawn_component(
+        &self,
+        name: Name,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let ticket = self.list.component_ticket();
+        let (id, since) = (ticket.id, Since::now());
+        #[expect(clippy::disallowed_methods, reason = "its waiter is the owner")]
+        let task = tokio::spawn(Owned { future, ticket });
+        self.list.publish(id, Entry { name, since, abort: task.abort_handle() });
     }
 
     /// Runs the future as a task of this list whose error or panic begins the shutdown.
@@ -168,26 +181,5 @@ impl<F: Future> Future for Owned<F> {
         let this = self.project();
         let _here = this.ticket.list.running_here(this.ticket.id);
         this.future.poll(cx)
-    }
-}
-
-pin_project! {
-    /// A future whose panic is its output.
-    struct Caught<F> {
-        #[pin]
-        future: F,
-    }
-}
-
-impl<F: Future> Future for Caught<F> {
-    type Output = Result<F::Output, String>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let future = self.project().future;
-        let poll = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
-        match poll {
-            Ok(poll) => Poll::Ready(Ok(ready!(poll))),
-            Err(payload) => Poll::Ready(Err(message_of(&*payload))),
-        }
     }
 }

@@ -8,9 +8,20 @@ const DRAIN: usize = 1;
 const FLUSH: usize = 2;
 const RELEASE: usize = 3;
 
-/// A cap of 20 s, of which 250 ms are kept back.
+/// A cap of 20 s, of which 250 ms are kept back; somebody takes part in each phase.
 fn plan(announce: u32) -> Plan {
-    Plan::standard(20 * SECOND, announce * SECOND)
+    let mut plan = Plan::standard(20 * SECOND, Budget::Fixed(announce * SECOND));
+    for phase in &mut plan.phases {
+        phase.members = 1;
+    }
+    plan
+}
+
+/// A plan of which nobody has set more than the cap, and its fixed parts.
+fn of_a_cap(cap: Duration) -> [Duration; 4] {
+    let plan = Plan::standard(cap, Budget::Usual(3 * SECOND));
+    assert_eq!(plan.check_budgets(), Ok(()), "{cap:?}");
+    [ANNOUNCE, DRAIN, FLUSH, RELEASE].map(|phase| plan.fixed_part(phase))
 }
 
 fn secs(seconds: f64) -> Duration {
@@ -36,6 +47,27 @@ fn drain_is_guaranteed_what_the_fixed_budgets_leave() {
     let plan = plan(3);
     let sure = [ANNOUNCE, DRAIN, FLUSH, RELEASE].map(|phase| plan.guaranteed(phase));
     assert_eq!(sure, [3.0, 6.75, 5.0, 5.0].map(secs));
+}
+
+#[test]
+fn a_phase_without_members_leaves_its_time_to_drain() {
+    let mut plan = plan(3);
+    plan.phases[FLUSH].members = 0;
+    plan.phases[ANNOUNCE].members = 0;
+    let ends = [ANNOUNCE, DRAIN, FLUSH, RELEASE].map(|phase| plan.latest_end(phase));
+    assert_eq!(ends, [14.75, 14.75, 14.75, 19.75].map(secs));
+    assert_eq!(plan.guaranteed(DRAIN), secs(11.75), "announce lasts, whoever takes part");
+    assert_eq!(plan.guaranteed(FLUSH), secs(5.0), "who joins has it");
+}
+
+#[test]
+fn budgets_that_nobody_set_fit_any_cap() {
+    assert_eq!(of_a_cap(30 * SECOND), [3.0, 0.0, 5.0, 5.0].map(secs));
+    assert_eq!(of_a_cap(13 * SECOND), [3.0, 0.0, 3.25, 3.25].map(secs));
+    // Docker kills after 10 s.
+    assert_eq!(of_a_cap(10 * SECOND), [3.0, 0.0, 2.266_666_666, 2.266_666_666].map(secs));
+    let short = of_a_cap(SECOND / 10);
+    assert_eq!(short.map(|part| part.as_millis()), [30, 0, 20, 20]);
 }
 
 #[test]
@@ -70,6 +102,8 @@ fn budgets_must_leave_something_to_drain_in() {
     let with_announce = |announce| {
         let mut plan = plan(0);
         plan.phases[ANNOUNCE].budget = Budget::Fixed(announce);
+        plan.phases[FLUSH].budget = Budget::Fixed(5 * SECOND);
+        plan.phases[RELEASE].budget = Budget::Fixed(5 * SECOND);
         plan.check_budgets()
     };
     assert_eq!(with_announce(secs(9.749)), Ok(()));
@@ -79,9 +113,12 @@ fn budgets_must_leave_something_to_drain_in() {
         cap: 20 * SECOND,
     };
     assert_eq!(with_announce(secs(9.75)), Err(expected));
-    let Err(error) = Plan::standard(10 * SECOND, Duration::ZERO).check_budgets() else {
-        panic!("nothing is left to drain in");
-    };
+    let mut plan = plan(0);
+    plan.cap = 10 * SECOND;
+    for phase in [FLUSH, RELEASE] {
+        plan.phases[phase].budget = Budget::Fixed(5 * SECOND);
+    }
+    let error = plan.check_budgets().expect_err("nothing is left to drain in");
     assert!(error.to_string().contains("(flush 5s + release 5s)"), "zero is not named: {error}");
 }
 
@@ -92,8 +129,8 @@ fn no_time_is_longer_than_a_year() {
     assert_eq!(at_most_a_year(|| "a linger".to_owned(), LONGEST), Ok(()));
     let (what, given) = ("a cap".to_owned(), LONGEST + moment);
     let error = PlanError::TooLong { what, given };
-    assert_eq!(Plan::standard(LONGEST, Duration::ZERO).check_budgets(), Ok(()));
-    assert_eq!(Plan::standard(given, Duration::ZERO).check_budgets(), Err(error));
+    assert_eq!(Plan::standard(LONGEST, Budget::Fixed(Duration::ZERO)).check_budgets(), Ok(()));
+    assert_eq!(Plan::standard(given, Budget::Fixed(Duration::ZERO)).check_budgets(), Err(error));
     let mut plan = plan(0);
     plan.phases[FLUSH].budget = Budget::Fixed(given);
     let what = "a budget for `flush`".to_owned();

@@ -125,6 +125,16 @@ impl Active {
         }
     }
 
+    /// The phase ends earlier; answers whose deadline is now earlier too.
+    pub(crate) fn shorten(&mut self, until: At) -> Vec<MemberId> {
+        self.until = until;
+        self.hold_until = self.hold_until.min(until);
+        let late = self.deadlines.split_off(&(until, MemberId(0)));
+        let ids: Vec<MemberId> = late.into_iter().map(|(_, id)| id).collect();
+        self.deadlines.extend(ids.iter().map(|&id| (until, id)));
+        ids
+    }
+
     /// A member has ended: its successors wait for one less.
     pub(crate) fn settle(&mut self, id: MemberId, is_work: bool) {
         let Some(&node) = self.place.get(&id) else { return };

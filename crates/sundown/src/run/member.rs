@@ -157,6 +157,18 @@ impl State {
         }
     }
 
+    /// Its deadline is this instant, if it was later.
+    pub(crate) fn shorten(&mut self, to: At) {
+        match self {
+            State::Running { until, last, .. } => {
+                *until = (*until).min(to);
+                *last = (*last).min(to);
+            }
+            State::FallingBack { until, .. } => *until = (*until).min(to),
+            State::Pending | State::Ended { .. } => {}
+        }
+    }
+
     /// Its deadline, while it runs.
     pub(crate) fn until(&self) -> Option<At> {
         match self {

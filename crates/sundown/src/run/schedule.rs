@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn slots(orders: &[&[&str]], members: &[Member], window: u64) -> Vec<u128> {
-        let mut plan = Plan::standard(Duration::from_secs(60), Duration::ZERO);
+        let mut plan = Plan::standard(Duration::from_secs(60), Budget::Fixed(Duration::ZERO));
         plan.phases[0].budget = Budget::Fixed(Duration::from_millis(window));
         plan.orders = orders.iter().map(|o| o.iter().map(ToString::to_string).collect()).collect();
         let here: Vec<&Member> = members.iter().collect();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn schedule(orders: &[&[&str]], members: &[Member]) -> Schedule {
-        let mut plan = Plan::standard(Duration::from_secs(60), Duration::ZERO);
+        let mut plan = Plan::standard(Duration::from_secs(60), Budget::Fixed(Duration::ZERO));
         plan.orders = orders.iter().map(|o| o.iter().map(ToString::to_string).collect()).collect();
         Schedule::new(&plan, 0, &members.iter().collect::<Vec<_>>()).expect("no cycle")
     }

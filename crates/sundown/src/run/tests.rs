@@ -11,6 +11,7 @@ use std::path::Path;
 use super::member::{End, Kind};
 use super::*;
 use crate::Outcome;
+use crate::phase::Budget;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -32,10 +33,33 @@ fn member(name: &'static str, phase: usize) -> Member {
 
 const DRAIN: usize = 1;
 const FLUSH: usize = 2;
+const RELEASE: usize = 3;
 
-/// A run with a cap of 20 s: drain until 9.75 s, flush and release 5 s each, 250 ms kept back.
+/// A plan with a cap of 20 s: flush and release have 5 s each, 250 ms are kept back.
+fn plan(announce: u64) -> Plan {
+    let mut plan =
+        Plan::standard(Duration::from_secs(20), Budget::Fixed(Duration::from_secs(announce)));
+    // Somebody takes part who takes no time.
+    plan.phases[FLUSH].members = 1;
+    plan.phases[RELEASE].members = 1;
+    plan
+}
+
+/// A run of such a plan: drain until 9.75 s.
 fn run(members: impl IntoIterator<Item = Member>) -> Run {
-    let mut run = Run::new(Plan::standard(Duration::from_secs(20), Duration::ZERO));
+    run_of(plan(0), members)
+}
+
+/// A run in which nobody else takes part: drain has the time of flush and release, too.
+fn run_of_these(members: impl IntoIterator<Item = Member>) -> Run {
+    let mut plan = plan(0);
+    plan.phases[FLUSH].members = 0;
+    plan.phases[RELEASE].members = 0;
+    run_of(plan, members)
+}
+
+fn run_of(plan: Plan, members: impl IntoIterator<Item = Member>) -> Run {
+    let mut run = Run::new(plan);
     for member in members {
         run.join(at(0), member).expect("unique");
     }
@@ -77,7 +101,7 @@ fn with_nobody_to_wait_for_all_phases_pass_at_once() {
 
 #[test]
 fn announcing_holds_the_plan_and_sigint_does_not_wait() {
-    let mut plan = Plan::standard(Duration::from_secs(20), Duration::from_secs(3));
+    let mut plan = plan(3);
     plan.orders.clear();
     let mut run = Run::new(plan);
     let actions = run.next(at(0), Event::Begin { hold: Duration::from_secs(3) });
@@ -106,6 +130,35 @@ fn an_early_end_gives_no_later_phase_more_than_its_budget() {
     let actions = run.next(at(100), returned(0, Leg::Main, Ok(0)));
     let start = Action::Start { id: MemberId(1), leg: Leg::Main, until: at(5100) };
     assert!(actions.contains(&start), "{actions:?}");
+}
+
+#[test]
+fn phases_without_members_leave_their_time_to_drain() {
+    let mut run = run_of_these([member("hangs", DRAIN)]);
+    begin(&mut run);
+    assert_eq!(entered(&run.next(at(19_749), Event::Tick)), [""; 0]);
+    assert_eq!(entered(&run.next(at(19_750), Event::Tick)), ["flush", "release"]);
+    assert_eq!(outcome(&run, 0), Some(Outcome::TimedOut));
+}
+
+#[test]
+fn who_joins_an_empty_phase_gets_its_time_back_from_the_phase_that_runs() {
+    let mut run = run_of_these([member("hangs", DRAIN)]);
+    begin(&mut run);
+    run.join(at(1000), member("saves", FLUSH)).expect("a later phase");
+    assert_eq!(run.wake_at(), Some(at(14_750 / 2)), "half of the time is marked");
+    let actions = run.next(at(14_750), Event::Tick);
+    assert!(actions.contains(&Action::Abort { id: MemberId(0) }));
+    let start = Action::Start { id: MemberId(1), leg: Leg::Main, until: at(19_750) };
+    assert!(actions.contains(&start), "{actions:?}");
+}
+
+#[test]
+fn who_leaves_an_empty_phase_leaves_its_time() {
+    let mut run = run_of_these([member("hangs", DRAIN), member("saves", FLUSH)]);
+    assert!(run.leave(MemberId(1)));
+    begin(&mut run);
+    assert_eq!(run.wake_at(), Some(at(19_750 / 2)));
 }
 
 #[test]

@@ -24,6 +24,9 @@ const SHARDS: usize = 8;
 const THREADS: usize = 64;
 /// The bit of `alive` that says that the list is closed.
 const CLOSED: usize = 1 << (usize::BITS - 1);
+/// The bit of an id that says that it is a component's: the plan waits for it by itself, so it is
+/// neither counted nor closed here.
+const COMPONENT: u64 = 1 << 63;
 /// How many failures are kept.
 const FAILURES: usize = 100;
 
@@ -31,6 +34,7 @@ const FAILURES: usize = 100;
 pub(super) struct List {
     shards: [Shard; SHARDS],
     next_id: AtomicU64,
+    next_component: AtomicU64,
     /// How many tasks there are, and whether the list is closed: one number, so that it can be
     /// closed only while it is empty.
     alive: AtomicUsize,
@@ -74,6 +78,7 @@ impl Default for List {
         List {
             shards: Default::default(),
             next_id: AtomicU64::new(1),
+            next_component: AtomicU64::new(0),
             alive: AtomicUsize::new(0),
             is_freed: AtomicBool::new(false),
             refused: AtomicU64::new(0),
@@ -96,6 +101,12 @@ impl List {
         Some(Ticket { list: self.clone(), id })
     }
 
+    /// A place for the task of a component.
+    pub(super) fn component_ticket(self: &Arc<Self>) -> Ticket {
+        let id = self.next_component.fetch_add(1, Ordering::Relaxed) | COMPONENT;
+        Ticket { list: self.clone(), id }
+    }
+
     /// Makes a spawned task known. One that comes while the list is closed is aborted.
     pub(super) fn publish(&self, id: u64, entry: Entry) {
         let ended = match locked(self.shard(id)).entry(id) {
@@ -107,7 +118,7 @@ impl List {
         };
         drop(ended);
         // Only now: whoever closes the list afterwards finds the entry.
-        if self.is_closed() {
+        if self.is_closed() && !is_component(id) {
             let late = locked(self.shard(id)).get(&id).cloned().flatten();
             late.inspect(|entry| entry.abort.abort());
         }
@@ -125,11 +136,14 @@ impl List {
             }
             Place::Occupied(place) => place.remove(),
         };
-        if std::thread::panicking() {
+        if std::thread::panicking() && !is_component(id) {
             let name = entry.as_ref().map(|entry| entry.name.clone());
             self.has_failed(name.unwrap_or("a task".into()), "panicked".to_owned());
         }
         drop(entry);
+        if is_component(id) {
+            return;
+        }
         if self.alive.fetch_sub(1, Ordering::SeqCst) & !CLOSED == 1 {
             self.emptied.notify_waiters();
         }
@@ -202,8 +216,7 @@ impl List {
     /// Closes the list: aborts what is on it, and what is published from now on.
     pub(super) fn close(&self) -> Vec<StillRunning> {
         self.alive.fetch_or(CLOSED, Ordering::SeqCst);
-        let entries: Vec<(u64, Entry)> =
-            self.shards.iter().flat_map(|shard| published(&locked(&shard.0))).collect();
+        let entries = self.owned();
         let running = self.describe(&entries);
         for (_, entry) in entries {
             entry.abort.abort();
@@ -213,33 +226,44 @@ impl List {
 
     /// What runs, the oldest first.
     pub(super) fn running(&self) -> Vec<StillRunning> {
-        let entries: Vec<_> =
-            self.shards.iter().flat_map(|shard| published(&locked(&shard.0))).collect();
-        self.describe(&entries)
+        self.describe(&self.owned())
     }
 
-    /// The same without waiting for a lock.
+    fn owned(&self) -> Vec<(u64, Entry)> {
+        let all = self.shards.iter().flat_map(|shard| published(&locked(&shard.0)));
+        all.filter(|(id, _)| !is_component(*id)).collect()
+    }
+
+    /// The same without waiting for a lock, and the components that hold a runtime thread.
     pub(super) fn try_running(&self) -> Option<Vec<StillRunning>> {
         let mut entries = Vec::new();
         for shard in &self.shards {
             entries.extend(published(&*shard.0.try_lock().ok()?));
         }
+        entries.retain(|(id, _)| !is_component(*id) || self.is_on_thread(*id));
         Some(self.describe(&entries))
     }
 
+    fn is_on_thread(&self, id: u64) -> bool {
+        self.on_thread.iter().any(|on| on.load(Ordering::Relaxed) == id)
+    }
+
     fn describe(&self, entries: &[(u64, Entry)]) -> Vec<StillRunning> {
-        let on_thread = |id| self.on_thread.iter().any(|on| on.load(Ordering::Relaxed) == id);
         let mut running: Vec<_> = entries
             .iter()
             .map(|(id, entry)| StillRunning {
                 name: entry.name.clone(),
                 age: entry.since.elapsed(),
-                on_thread: on_thread(*id),
+                on_thread: self.is_on_thread(*id),
             })
             .collect();
         running.sort_by_key(|work| std::cmp::Reverse(work.age));
         running
     }
+}
+
+fn is_component(id: u64) -> bool {
+    id & COMPONENT != 0
 }
 
 fn published(entries: &Entries) -> Vec<(u64, Entry)> {

@@ -140,7 +140,7 @@ async fn a_late_waiter_of_the_running_phase_gets_what_it_needs_or_is_refused() {
     let inner = coordinator.clone();
     let slow = Waiter::new("slow", move |_| async move {
         sleep(15 * SECOND).await;
-        let greedy = inner.register_waiter(idle("greedy").least(10 * SECOND));
+        let greedy = inner.register_waiter(idle("greedy").least(20 * SECOND));
         assert!(matches!(greedy, Err(PlanError::LeastTimes { .. })), "{greedy:?}");
         inner.register_waiter(idle("modest").least(SECOND)).unwrap().detach();
     });

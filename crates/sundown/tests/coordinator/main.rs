@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod circumstances;
+mod component;
 mod contract;
 mod handle;
 mod metrics;

@@ -97,8 +97,8 @@ fn phases_outcomes_and_aborted_work_are_counted() {
     let lines = lines.0.lock().unwrap();
     for expected in [
         "sundown_cap_seconds{} 30",
-        "sundown_phase_budget_seconds{phase=flush} 5",
-        "sundown_phase_budget_seconds{phase=drain} 19.75",
+        "sundown_phase_budget_seconds{phase=flush} 0",
+        "sundown_phase_budget_seconds{phase=drain} 29.75",
         "sundown_shutting_down{} 1",
         "sundown_phase_duration_seconds{phase=flush} 0.0",
         "sundown_waiter_duration_seconds{phase=drain,waiter=slow} 2.0",

@@ -60,13 +60,39 @@ fn join(coordinator: &Coordinator, waiter: Waiter) -> Result<(), PlanError> {
 
 #[test]
 fn budgets_that_cannot_fit_are_refused_when_built() {
-    let error = Coordinator::builder().cap(10 * SECOND).announce(Duration::ZERO).build();
-    let error = error.unwrap_err().to_string();
+    let fixed = Coordinator::builder()
+        .cap(10 * SECOND)
+        .announce(Duration::ZERO)
+        .budget(Phase::FLUSH, 5 * SECOND)
+        .budget(Phase::RELEASE, 5 * SECOND);
+    let error = fixed.build().unwrap_err().to_string();
     assert!(error.contains("flush 5s + release 5s") && error.contains("cap of 10s"), "{error}");
     let twice = builder().phase_before(Phase::FLUSH, Phase::DRAIN, SECOND).build();
     assert!(matches!(twice, Err(BuildError::Plan(PlanError::DuplicatePhase { .. }))));
     let nowhere = builder().budget(Phase::named("lunch"), SECOND).build();
     assert!(matches!(nowhere, Err(BuildError::Plan(PlanError::UnknownPhase { .. }))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn budgets_that_nobody_set_make_room_for_each_other_under_any_cap() {
+    for seconds in [1, 10, 13, 30] {
+        let coordinator = Coordinator::builder().cap(seconds * SECOND).build().unwrap();
+        for phase in [Phase::DRAIN, Phase::FLUSH, Phase::RELEASE] {
+            let hangs = Waiter::new("hangs", |_| std::future::pending::<()>()).in_phase(phase);
+            coordinator.register_waiter(hangs).unwrap().detach();
+        }
+        coordinator.initiate(Cause::requested("test"));
+        let report = coordinator.run().await;
+        assert!(report.elapsed < seconds * SECOND, "{report}");
+        for phase in report.phases.iter().filter(|phase| !phase.waiters.is_empty()) {
+            let had = phase.end.unwrap() - phase.start.unwrap();
+            assert!(
+                had >= (seconds * SECOND / 5).min(5 * SECOND),
+                "{} had {had:?}: {report}",
+                phase.name
+            );
+        }
+    }
 }
 
 #[test]

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const RELEASE: usize = 3;
-
 fn least(mut member: Member, millis: u32) -> Member {
     member.least = at(millis);
     member

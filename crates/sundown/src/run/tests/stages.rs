@@ -2,12 +2,8 @@
 
 use super::*;
 
-fn run_of(announce: u64, members: impl IntoIterator<Item = Member>) -> Run {
-    let mut run = Run::new(Plan::standard(Duration::from_secs(20), Duration::from_secs(announce)));
-    for member in members {
-        run.join(at(0), member).expect("unique");
-    }
-    run
+fn announcing_run(announce: u64, members: impl IntoIterator<Item = Member>) -> Run {
+    run_of(plan(announce), members)
 }
 
 fn settled(actions: &[Action]) -> Vec<u64> {
@@ -47,7 +43,7 @@ fn phases_record_when_they_began_had_to_end_and_ended() {
 
 #[test]
 fn it_sleeps_until_the_next_deadline_mark_or_end_of_the_announcement() {
-    let mut idle = run_of(3, [member("runs", DRAIN)]);
+    let mut idle = announcing_run(3, [member("runs", DRAIN)]);
     assert_eq!(idle.wake_at(), None, "nothing has begun");
     idle.next(at(0), Event::Begin { hold: at(3000) });
     assert_eq!(idle.wake_at(), Some(at(3000)), "nobody is in announce");
@@ -137,7 +133,8 @@ fn who_has_no_time_left_is_skipped_with_a_reason_and_not_started() {
 
 #[test]
 fn a_second_signal_while_announcing_cuts_everything_before_flush_and_nothing_after() {
-    let mut run = run_of(3, [member("tells", 0), member("runs", DRAIN), member("saves", FLUSH)]);
+    let mut run =
+        announcing_run(3, [member("tells", 0), member("runs", DRAIN), member("saves", FLUSH)]);
     run.next(at(0), Event::Begin { hold: at(3000) });
     let actions = run.next(at(10), Event::Escalate);
     assert_eq!(outcome(&run, 0), Some(Outcome::Aborted));
@@ -155,7 +152,7 @@ fn a_second_signal_while_announcing_cuts_everything_before_flush_and_nothing_aft
 fn owned_work_that_never_had_its_turn_is_skipped_by_a_second_signal() {
     let mut work = member("work", DRAIN);
     work.kind = Kind::Work;
-    let mut run = run_of(3, [member("tells", 0), work]);
+    let mut run = announcing_run(3, [member("tells", 0), work]);
     run.is_work_idle = true;
     run.next(at(0), Event::Begin { hold: at(3000) });
     run.next(at(10), Event::Escalate);
