@@ -133,7 +133,7 @@ impl Desk {
     ) -> Result<(), PlanError> {
         let desk = self.clone();
         let close = move |_: &Cause| drop(locked(&desk.intake).take());
-        coordinator.register_notification("desk", close).detach();
+        coordinator.register_notification("desk", close);
 
         let queue = Arc::new(tokio::sync::Mutex::new(queue));
         let workers: Vec<_> = (1..=WORKERS)
@@ -145,15 +145,15 @@ impl Desk {
             }
             Ok::<_, tokio::task::JoinError>(())
         });
-        coordinator.register_waiter(drain)?.detach();
+        coordinator.register_waiter(drain)?;
 
         let desk = self.clone();
         let save = Waiter::blocking("ledger", move |_deadline| desk.save());
-        coordinator.register_waiter(save.in_phase(Phase::FLUSH))?.detach();
+        coordinator.register_waiter(save.in_phase(Phase::FLUSH))?;
 
         let directory = self.directory.clone();
         let tidy = move || fs::remove_dir_all(&directory);
-        coordinator.register_hook("temporary files", Priority::Cleanup, tidy)?.detach();
+        coordinator.register_hook("temporary files", Priority::Cleanup, tidy)?;
         Ok(())
     }
 

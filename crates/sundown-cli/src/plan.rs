@@ -48,7 +48,7 @@ pub(crate) fn show(loaded: &Loaded, form: &PlanForm) -> Result<Exit, BoxError> {
 fn outline(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
     let coordinator = serve::builder(loaded).build()?;
     let waiter = |name: &'static str| Waiter::new(name, |_| async { Ok::<_, BoxError>(()) });
-    coordinator.register_waiter(waiter(serve::WEB))?.detach();
+    coordinator.register_waiter(waiter(serve::WEB))?;
     for (name, phase, least) in TaskService::outline(serve::TASKS) {
         let part = Waiter::new(name, |_| async { Ok::<_, BoxError>(()) });
         let part = if phase == Phase::RELEASE {
@@ -56,11 +56,11 @@ fn outline(loaded: &Loaded) -> Result<Arc<Coordinator>, BoxError> {
         } else {
             part.in_phase(phase)
         };
-        coordinator.register_waiter(part.least(least))?.detach();
+        coordinator.register_waiter(part.least(least))?;
     }
     // The last one registers itself when the turn comes to the metrics, so that it comes last.
     for name in [serve::METRICS, serve::TEMP_FILES, serve::ADMIN, serve::LAST_METRICS] {
-        coordinator.register_waiter(waiter(name).as_hook(Priority::Cleanup))?.detach();
+        coordinator.register_waiter(waiter(name).as_hook(Priority::Cleanup))?;
     }
     // The layers' own: the updater of the metrics, the sweeper of the temporary files.
     coordinator.spawn("background", async {});

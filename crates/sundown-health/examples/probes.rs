@@ -36,13 +36,13 @@ async fn serve() -> Result<Exit, BoxError> {
 
     // Something to watch while it drains.
     let drain = Waiter::new("work", |_deadline| tokio::time::sleep(Duration::from_secs(2)));
-    coordinator.register_waiter(drain)?.detach();
+    coordinator.register_waiter(drain)?;
     // Probes are answered to the end.
     let stop = Waiter::new("probes", move |_deadline| async move {
         handle.stop(false).await;
         Ok::<_, BoxError>(server.await??)
     });
-    coordinator.register_waiter(stop.in_phase(Phase::RELEASE))?.detach();
+    coordinator.register_waiter(stop.in_phase(Phase::RELEASE))?;
     coordinator.check()?;
     println!("probes on http://{address}");
 

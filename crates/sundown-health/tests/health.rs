@@ -110,7 +110,7 @@ async fn without_a_token_nobody_may_and_an_empty_one_is_none() {
 async fn the_status_is_the_report_so_far() {
     let coordinator = coordinator();
     let health = Health::new(coordinator.clone());
-    coordinator.register_waiter(Waiter::new("tasks", |_| async {})).unwrap().detach();
+    coordinator.register_waiter(Waiter::new("tasks", |_| async {})).unwrap();
     let (status, body) = get(&health, "/shutdown").await;
     assert_eq!(status, 200);
     let report = Report::from_json(&body).unwrap();
@@ -127,7 +127,7 @@ async fn the_live_status_tells_each_change_and_ends_with_the_plan() {
     let coordinator = coordinator();
     let health = Health::new(coordinator.clone());
     let slow = Waiter::new("slow", |_| tokio::time::sleep(Duration::from_millis(500)));
-    coordinator.register_waiter(slow).unwrap().detach();
+    coordinator.register_waiter(slow).unwrap();
     let request = TestRequest::get()
         .uri("/shutdown")
         .insert_header(("Accept", "text/event-stream"))

@@ -34,7 +34,7 @@ async fn serve() -> Result<Exit, BoxError> {
     metrics.count_active_tasks(|| 1);
     metrics.watch("queue_depth", "Jobs that wait.", || 3.0);
     let drain = Waiter::new("last job", |_deadline| sleep(Duration::from_secs(3)));
-    coordinator.register_waiter(drain)?.detach();
+    coordinator.register_waiter(drain)?;
 
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;

@@ -23,8 +23,7 @@ where
         let body = last_word.clone();
         let last = Waiter::blocking(MetricsService::LAST, move |_deadline| body());
         let last = last.as_hook(Priority::Cleanup);
-        if let Some(Ok(registration)) = coordinator.upgrade().map(|c| c.register_waiter(last)) {
-            registration.detach();
+        if coordinator.upgrade().is_some_and(|c| c.register_waiter(last).is_ok()) {
             return Ok(());
         }
         spawn_blocking(last_word).await?

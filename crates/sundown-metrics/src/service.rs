@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use metrics::{Gauge, Histogram, Key, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
-use sundown::{BoxError, Registration, Shutdown, ShutdownCoordinator};
+use sundown::{BoxError, ScopedRegistration, Shutdown, ShutdownCoordinator};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
@@ -27,7 +27,7 @@ pub struct MetricsService(Arc<Service>);
 struct Service {
     inner: Arc<Inner>,
     updater: AbortHandle,
-    _registrations: [Registration; 2],
+    _registrations: [ScopedRegistration; 2],
 }
 
 impl Drop for Service {
@@ -75,10 +75,10 @@ impl MetricsService {
 
         let at_once = inner.clone();
         let notification =
-            coordinator.register_notification(Self::NAME, move |_cause| at_once.begins());
+            coordinator.register_notification(Self::NAME, move |_cause| at_once.begins()).scoped();
         let last = inner.clone();
         let hook = last_hook(&coordinator, move || last.last_word());
-        let hook = coordinator.register_waiter(hook)?;
+        let hook = coordinator.register_waiter(hook)?.scoped();
         if settings.is_global {
             metrics::set_global_recorder(recorder).map_err(|_| StartError::RecorderInstalled)?;
         }

@@ -17,7 +17,7 @@ async fn the_facade_is_served_once_per_process_and_a_second_recorder_is_a_typed_
     let second = MetricsService::start(other.clone(), Settings::default());
     assert!(matches!(second, Err(StartError::RecorderInstalled)), "{second:?}");
     // It left nothing behind: the name is free, and there is no notification.
-    other.register_waiter(Waiter::new("x", |_| async {})).unwrap().detach();
+    other.register_waiter(Waiter::new("x", |_| async {})).unwrap();
     other.initiate(Cause::requested("test"));
     let report = other.run().await;
     assert!(report.waiter(MetricsService::NAME).is_none());

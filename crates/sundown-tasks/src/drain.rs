@@ -57,7 +57,7 @@ pub(crate) fn join(
     for part in
         [drains, hands_back.in_phase(Phase::FLUSH).least(least), closes.as_hook(Priority::Normal)]
     {
-        coordinator.register_waiter(part)?.detach();
+        coordinator.register_waiter(part)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
-use sundown::{Registration, Shutdown, ShutdownCoordinator};
+use sundown::{ScopedRegistration, Shutdown, ShutdownCoordinator};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
@@ -33,7 +33,7 @@ struct Service {
     inner: Arc<Inner>,
     recovered: Tally,
     sweeper: AbortHandle,
-    _hook: Registration,
+    _hook: ScopedRegistration,
 }
 
 impl Drop for Service {
@@ -81,7 +81,7 @@ impl TempFiles {
             coordinator.register_waiter(release_hook(name.clone(), Arc::downgrade(&inner)))?;
         let sweeper = sweep(Arc::downgrade(&inner), coordinator.shutdown(), age, interval);
         let sweeper = coordinator.spawn(format!("{name} sweeper"), sweeper).abort_handle();
-        Ok(TempFiles(Arc::new(Service { inner, recovered, sweeper, _hook: hook })))
+        Ok(TempFiles(Arc::new(Service { inner, recovered, sweeper, _hook: hook.scoped() })))
     }
 
     /// Makes a temporary file. Its name is for people: in logs, in reports, at the end of its

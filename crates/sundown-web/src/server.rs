@@ -13,7 +13,7 @@ use actix_service::{IntoServiceFactory, Service, ServiceFactory};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::AppConfig;
-use sundown::{Phase, PlanError, Priority, Registration, ShutdownCoordinator, Waiter};
+use sundown::{Phase, PlanError, Priority, ScopedRegistration, ShutdownCoordinator, Waiter};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -318,7 +318,8 @@ impl Server {
             metrics::in_flight_at_signal(&all.server, all.in_flight());
             all.advance(Stage::Announcing);
         });
-        Ok(WebServer { address, connections, _registrations: [drains, announces] })
+        let _registrations = [drains.scoped(), announces.scoped()];
+        Ok(WebServer { address, connections, _registrations })
     }
 }
 
@@ -356,7 +357,7 @@ where
 pub struct WebServer {
     address: SocketAddr,
     connections: Arc<Connections>,
-    _registrations: [Registration; 2],
+    _registrations: [ScopedRegistration; 2],
 }
 
 impl WebServer {

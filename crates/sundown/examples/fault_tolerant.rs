@@ -78,7 +78,7 @@ fn register(
     for (name, phase, fault) in COMPONENTS {
         let fault = if is_first { fault } else { Fault::None };
         let waiter = Waiter::new(name, move |_deadline| stop(name, fault)).in_phase(phase);
-        coordinator.register_waiter(waiter)?.detach();
+        coordinator.register_waiter(waiter)?;
     }
     let fault = if is_first { Fault::Fails } else { Fault::None };
     let positions = Waiter::new(POSITIONS, move |_deadline| stop(POSITIONS, fault))
@@ -88,7 +88,7 @@ fn register(
             println!("{POSITIONS}: written to {}", local_copy.display());
             Ok::<_, io::Error>(())
         });
-    coordinator.register_waiter(positions)?.detach();
+    coordinator.register_waiter(positions)?;
     Ok(())
 }
 

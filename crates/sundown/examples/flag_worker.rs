@@ -33,7 +33,7 @@ async fn trade() -> Result<Exit, BoxError> {
         let executed = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
         println!("joined the worker: {executed} orders executed, none half done");
     });
-    coordinator.register_waiter(joins)?.detach();
+    coordinator.register_waiter(joins)?;
     coordinator.check()?;
     println!("ready: the worker takes orders (Ctrl-C stops it between two of them)");
 

@@ -42,7 +42,7 @@ async fn serve() -> Result<Exit, BoxError> {
         coordinator.spawn(format!("task {number}"), work(number, coordinator.shutdown()));
     }
     let save = Waiter::blocking("final save", |_deadline| println!("final save: done"));
-    coordinator.register_waiter(save.in_phase(Phase::FLUSH))?.detach();
+    coordinator.register_waiter(save.in_phase(Phase::FLUSH))?;
     coordinator.check()?;
     println!("ready: five tasks, of which task {HANGS} will hang when asked to stop");
 

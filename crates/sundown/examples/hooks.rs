@@ -38,7 +38,7 @@ fn register_hooks(coordinator: &Coordinator, scratch: &Path) -> Result<(), PlanE
     let hook = |name: &'static str, priority, does: &'static str| {
         println!("registered {name} ({priority:?})");
         let hook = move || println!("{name}: {does}");
-        coordinator.register_hook(name, priority, hook).map(sundown::Registration::detach)
+        coordinator.register_hook(name, priority, hook).map(drop)
     };
     hook("exchanges", Priority::Low, "logged out")?;
     hook("risk limits", Priority::Critical, "final figures saved")?;
@@ -52,15 +52,13 @@ fn register_hooks(coordinator: &Coordinator, scratch: &Path) -> Result<(), PlanE
         Ok::<_, std::io::Error>(())
     };
     println!("registered scratch file (Cleanup)");
-    coordinator.register_hook("scratch file", Priority::Cleanup, remove)?.detach();
+    coordinator.register_hook("scratch file", Priority::Cleanup, remove)?;
 
     let ledger = Waiter::new("ledger", |_deadline| async {
         sleep(Duration::from_millis(50)).await;
         println!("ledger: written and confirmed");
     });
     println!("registered ledger (Critical, async, in flush)");
-    coordinator
-        .register_waiter(ledger.in_phase(Phase::FLUSH).as_hook(Priority::Critical))?
-        .detach();
+    coordinator.register_waiter(ledger.in_phase(Phase::FLUSH).as_hook(Priority::Critical))?;
     Ok(())
 }

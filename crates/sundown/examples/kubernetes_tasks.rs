@@ -139,13 +139,10 @@ impl TaskService {
         let intake = Intake { is_open: true, is_healthy: true, active: 0, last_id: 0 };
         let service = Arc::new(TaskService { coordinator, intake: watch::Sender::new(intake) });
         let told = service.clone();
-        service
-            .coordinator
-            .register_notification("tasks", move |cause| told.stop_accepting(cause))
-            .detach();
+        service.coordinator.register_notification("tasks", move |cause| told.stop_accepting(cause));
         let drained = service.clone();
         let waiter = Waiter::new("tasks", |deadline| async move { drained.drain(deadline).await });
-        service.coordinator.register_waiter(waiter)?.detach();
+        service.coordinator.register_waiter(waiter)?;
         Ok(service)
     }
 

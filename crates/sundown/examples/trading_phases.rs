@@ -116,7 +116,7 @@ impl Desk {
         let client = self.coordinator.spawn("client", client(self.clone()));
         let join = |waiter: Waiter, phase| {
             let registered = self.coordinator.register_waiter(waiter.in_phase(phase));
-            registered.map(sundown::Registration::detach)
+            registered.map(drop)
         };
         let desk = self.clone();
         join(Waiter::new("refuse late orders", |_| client), stop)?;

@@ -124,10 +124,11 @@ impl Component<'_> {
         let turn = Turn { stop: stop.clone(), root: coordinator.shutdown(), ended };
         let waiter = settings.with_body(move |deadline| turn.stop_and_wait(deadline));
         let registration = coordinator.register_waiter(waiter)?;
-        for before in after {
-            coordinator.order([before, name.to_string()])?;
+        let order = |before| coordinator.order([before, name.to_string()]);
+        if let Err(error) = after.into_iter().try_for_each(order) {
+            registration.unregister();
+            return Err(error);
         }
-        registration.detach();
         let owner = if is_optional { Weak::new() } else { coordinator.me.clone() };
         let task = run_until_dropped(name.clone(), body(stop), result, owner);
         coordinator.work().spawn_component(name, task);

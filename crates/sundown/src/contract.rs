@@ -20,10 +20,11 @@ use crate::{
 ///
 /// ```
 /// use std::sync::Arc;
-/// use sundown::{PlanError, Registration, ShutdownCoordinator, Waiter};
+/// use sundown::{PlanError, ScopedRegistration, ShutdownCoordinator, Waiter};
 ///
 /// struct Mailer {
-///     _registrations: [Registration; 2],
+///     // A mailer that is dropped earlier leaves the plan.
+///     _registrations: [ScopedRegistration; 2],
 /// }
 ///
 /// impl Mailer {
@@ -35,7 +36,7 @@ use crate::{
 ///             // send what is queued, until the deadline
 ///             let _ = deadline.left();
 ///         }))?;
-///         Ok(Mailer { _registrations: [intake, drain] })
+///         Ok(Mailer { _registrations: [intake.scoped(), drain.scoped()] })
 ///     }
 /// }
 ///
@@ -61,7 +62,8 @@ pub trait ShutdownCoordinator: Send + Sync + 'static {
     /// counts. When it was, all notifications have been run on return, unless one of them blocks.
     fn initiate(&self, cause: Cause) -> bool;
 
-    /// The handle that workers poll and await.
+    /// The handle that workers poll and await. To begin the shutdown, [`initiate`](Self::initiate) it.
+    #[must_use = "this is a handle and stops nothing; `initiate` begins the shutdown"]
     fn shutdown(&self) -> Shutdown;
 
     /// The root token, cancelled when the shutdown begins. Do not cancel it yourself: that is
@@ -146,8 +148,8 @@ impl dyn ShutdownCoordinator {
     }
 }
 
-/// Membership of a shutdown. Dropping it takes the participant out again, unless it has started.
-#[must_use = "dropping a registration unregisters it: keep it, or call `.detach()`"]
+/// Membership of a shutdown. It lasts as long as the coordinator, also when this value is dropped;
+/// [`unregister`](Self::unregister) ends it earlier, and [`scoped`](Self::scoped) with a scope.
 pub struct Registration {
     undo: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
@@ -163,22 +165,35 @@ impl Registration {
         Registration { undo: None }
     }
 
-    /// Stays registered for as long as the coordinator lives.
-    pub fn detach(mut self) {
-        self.undo = None;
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
+    /// Takes the participant out again, unless it has started.
+    pub fn unregister(mut self) {
         if let Some(undo) = self.undo.take() {
             undo();
         }
+    }
+
+    /// A guard that takes the participant out again when it is dropped, unless it has started: for a
+    /// part of the service that may end before the service does.
+    pub fn scoped(self) -> ScopedRegistration {
+        ScopedRegistration(Some(self))
     }
 }
 
 impl fmt::Debug for Registration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration").field("attached", &self.undo.is_some()).finish()
+        f.debug_struct("Registration").finish_non_exhaustive()
+    }
+}
+
+/// Membership of a shutdown until this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it unregisters the participant"]
+pub struct ScopedRegistration(Option<Registration>);
+
+impl Drop for ScopedRegistration {
+    fn drop(&mut self) {
+        if let Some(registration) = self.0.take() {
+            registration.unregister();
+        }
     }
 }

@@ -120,7 +120,8 @@ impl Coordinator {
     ///
     /// # Errors
     ///
-    /// When the signals cannot be caught, or this was called before.
+    /// When the signals cannot be caught, or when this coordinator or another one of the process listens
+    /// already: two of them would end the process under each other.
     pub fn listen_for_signals(&self) -> io::Result<()> {
         let again =
             || io::Error::new(io::ErrorKind::AlreadyExists, "already listening for signals");

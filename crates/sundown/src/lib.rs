@@ -21,7 +21,7 @@
 //!         }
 //!     })?;
 //!     let save = Waiter::new("ledger", |_deadline| async { std::fs::write("ledger", "…") });
-//!     let _saved = coordinator.register_waiter(save.in_phase(Phase::FLUSH))?;
+//!     coordinator.register_waiter(save.in_phase(Phase::FLUSH))?;
 //!     coordinator.check()?;                         // names, cycles, times: now, not at 3 a.m.
 //!
 //!     let report = coordinator.run().await;         // waits for a cause, then runs the plan
@@ -108,7 +108,7 @@ pub use alert::Alert;
 pub use builder::{BuildError, Builder};
 pub use cause::{Cause, Signal};
 pub use component::Component;
-pub use contract::{Registration, ShutdownCoordinator};
+pub use contract::{Registration, ScopedRegistration, ShutdownCoordinator};
 pub use coordinator::Coordinator;
 pub use deadline::Deadline;
 pub use handle::{Shutdown, UntilShutdown, Wait};

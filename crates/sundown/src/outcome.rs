@@ -13,6 +13,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// How a waiter ended. Stopping is data, not an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// It returned in time.
     Done,
@@ -103,8 +104,16 @@ impl HandedBack {
     }
 }
 
-/// What the body of a waiter may return: `()`, [`HandedBack`], or a `Result` of those.
-pub trait WaiterResult {
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for () {}
+    impl Sealed for super::HandedBack {}
+    impl<T: Sealed, E> Sealed for Result<T, E> {}
+}
+
+/// What the body of a waiter may return: `()`, [`HandedBack`], or a `Result` of those, and nothing else.
+pub trait WaiterResult: sealed::Sealed {
     /// The work handed back, or what went wrong.
     ///
     /// # Errors
@@ -133,6 +142,7 @@ impl<T: WaiterResult, E: Into<BoxError>> WaiterResult for Result<T, E> {
 
 /// The exit code of a process that stopped, as documented for operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Exit {
     /// 0: everything ended well, handed-back work included.
     Clean,

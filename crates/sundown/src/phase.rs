@@ -89,7 +89,7 @@ impl Trail {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let coordinator = Coordinator::builder().build()?;
-/// coordinator.register_waiter(Waiter::new("books", |_deadline| async {}))?.detach();
+/// coordinator.register_waiter(Waiter::new("books", |_deadline| async {}))?;
 /// let mut phases = coordinator.phases();
 ///
 /// coordinator.initiate(Cause::requested("doc test"));

@@ -95,6 +95,7 @@ pub enum Verdict {
 /// What ended a process by force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Force {
     /// The cap was reached.
     Cap,

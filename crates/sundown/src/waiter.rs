@@ -22,6 +22,7 @@ pub(crate) type Body =
 /// In which order the hooks of a phase run: one after the other, `Critical` first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Priority {
     /// Saving what would be lost.
     Critical,

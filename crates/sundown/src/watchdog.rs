@@ -6,9 +6,9 @@
 //! is done by the others.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,9 +27,13 @@ use crate::{Cause, Coordinator, Exit, Shutdown, ShutdownCoordinator, Signal};
 /// How long the end of the process waits for the last words after a third signal.
 const LAST_WORDS: Duration = Duration::from_millis(40);
 const STACK: usize = 256 * 1024;
-/// How many coordinators of this process catch signals and are still there. Signals belong to the
-/// process, so this is the one thing that coordinators share.
-static LISTENING: AtomicUsize = AtomicUsize::new(0);
+/// The coordinator that catches the signals of this process. Signals belong to the process, and so does its
+/// end, so there is one at a time.
+static LISTENING: Mutex<Weak<Coordinator>> = Mutex::new(Weak::new());
+
+fn listening() -> MutexGuard<'static, Weak<Coordinator>> {
+    LISTENING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The coordinator's side of the watching thread.
 pub(crate) struct Watch {
@@ -42,6 +46,12 @@ pub(crate) struct Watch {
 impl Watch {
     /// Catches the signals and starts the threads.
     pub(crate) fn start(coordinator: &Coordinator) -> io::Result<Self> {
+        let mut listening = listening();
+        if listening.strong_count() > 0 {
+            let what = "another coordinator of this process listens for signals already (one of them can \
+                        stop the process; give that one to both)";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+        }
         let (source, wake) = Source::register(&coordinator.settings.signals)?;
         let ended = Arc::new(OnceLock::new());
         let watcher = Watcher {
@@ -63,7 +73,7 @@ impl Watch {
             let (weak, shutdown) = (coordinator.me.clone(), coordinator.shutdown.clone());
             notify::keep_telling(weak, shutdown, manager.clone())?;
         }
-        LISTENING.fetch_add(1, Ordering::SeqCst);
+        *listening = coordinator.me.clone();
         Ok(Watch { wake, ended, manager })
     }
 
@@ -173,7 +183,7 @@ impl Watcher {
         if self.is_orphan() {
             // Nobody is left to stop here. If nobody else listens either, the signal does what it
             // would do without us.
-            if LISTENING.load(Ordering::SeqCst) == 0 {
+            if listening().strong_count() == 0 {
                 let _ = low_level::emulate_default_handler(crate::signals::number(signal));
             }
             return;
@@ -208,7 +218,6 @@ impl Watcher {
     /// Lets the threads go that an orphan does not need; the signals stay caught.
     fn retire(&mut self) {
         if self.is_orphan() && !std::mem::replace(&mut self.is_retired, true) {
-            LISTENING.fetch_sub(1, Ordering::SeqCst);
             self.begin = None;
             self.scribe = None;
         }

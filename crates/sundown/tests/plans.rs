@@ -149,7 +149,7 @@ async fn play(scenario: &Scenario) -> (Report, HashMap<String, Seen>) {
         if let Some(does) = script.fallback {
             waiter = waiter.fallback(move |_| perform(does));
         }
-        coordinator.register_waiter(waiter).expect("unique").detach();
+        coordinator.register_waiter(waiter).expect("unique");
     }
     for order in &scenario.orders {
         coordinator.order(order.clone()).expect("not begun");

@@ -202,7 +202,7 @@ async fn a_command_dies_with_service_and_shim_and_the_next_start_ends_its_kin() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_that_is_too_short_hands_back_and_leaves_no_process() {
-    let mut desk = open("--shutdown-timeout 2s --shutdown-flush 300ms --shutdown-release 300ms");
+    let mut desk = open("--shutdown-timeout 3s --shutdown-flush 300ms --shutdown-release 1s");
     let stubborn = running(&desk, "stubborn", CROWD).await;
     desk.service.signal(Signal::Term);
     let exit = desk.service.process.wait(PATIENCE).unwrap();

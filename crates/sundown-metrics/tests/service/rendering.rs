@@ -94,7 +94,7 @@ fn everything_the_core_records_is_described_and_has_buckets() {
     with_local_recorder(metrics.recorder(), || {
         runtime.block_on(async {
             let coordinator = coordinator();
-            coordinator.register_waiter(slow("slow", 2 * SECOND)).unwrap().detach();
+            coordinator.register_waiter(slow("slow", 2 * SECOND)).unwrap();
             drop(coordinator.spawn("stuck", std::future::pending::<()>()));
             stop(&coordinator).await;
         });

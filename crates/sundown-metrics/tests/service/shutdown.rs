@@ -52,7 +52,7 @@ async fn the_updater_runs_until_the_shutdown_begins_and_not_after() {
     sleep(SECOND * 7 / 2).await;
     assert_eq!(scrape(&metrics).value("reads"), 4.0);
 
-    coordinator.register_waiter(slow("drains", 10 * SECOND)).unwrap().detach();
+    coordinator.register_waiter(slow("drains", 10 * SECOND)).unwrap();
     coordinator.initiate(Cause::requested("test"));
     sleep(5 * SECOND).await;
     assert_eq!(reads.load(Ordering::SeqCst), 4, "the updater has stopped");
@@ -66,8 +66,8 @@ async fn the_duration_spans_even_hooks_that_were_registered_later() {
     let coordinator = coordinator();
     let metrics = MetricsService::start(coordinator.clone(), standalone()).unwrap();
     let hook = slow("tidies", SECOND).as_hook(Priority::Cleanup);
-    coordinator.register_waiter(hook).unwrap().detach();
-    coordinator.register_waiter(slow("drains", 10 * SECOND)).unwrap().detach();
+    coordinator.register_waiter(hook).unwrap();
+    coordinator.register_waiter(slow("drains", 10 * SECOND)).unwrap();
     let report = stop(&coordinator).await;
     assert_eq!(report.waiter(MetricsService::LAST).unwrap().outcome, Some(Outcome::Done));
     let said = scrape(&metrics);
@@ -84,7 +84,7 @@ async fn the_last_values_are_left_in_their_file_in_one_step() {
     let coordinator = coordinator();
     let settings = standalone().last_values(&path);
     let _metrics = MetricsService::start(coordinator.clone(), settings).unwrap();
-    coordinator.register_waiter(slow("drains", 2 * SECOND)).unwrap().detach();
+    coordinator.register_waiter(slow("drains", 2 * SECOND)).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "old", "nothing is written before the end");
     let report = stop(&coordinator).await;
     assert_eq!(report.verdict, Verdict::Clean, "{report}");
@@ -166,7 +166,7 @@ async fn a_dropped_service_takes_no_part_in_the_shutdown() {
     let again = MetricsService::start(coordinator.clone(), standalone());
     assert!(matches!(again, Err(StartError::Plan(PlanError::DuplicateName { .. }))), "{again:?}");
     drop(metrics);
-    coordinator.register_waiter(slow("drains", SECOND)).unwrap().detach();
+    coordinator.register_waiter(slow("drains", SECOND)).unwrap();
     let report = stop(&coordinator).await;
     assert!(report.waiter(MetricsService::NAME).is_none());
     assert!(report.notifications.is_empty());

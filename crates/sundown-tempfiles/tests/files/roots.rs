@@ -54,7 +54,7 @@ async fn settings_and_names_that_cannot_work_are_refused_and_leave_nothing() {
     assert_eq!(scratch.owners(), [one.path()]);
     let two = TempFiles::start(coordinator.clone(), scratch.settings().named("uploads")).await;
     assert_ne!(two.unwrap().path(), one.path());
-    coordinator.register_waiter(Waiter::new("x", |_| async {})).unwrap().detach();
+    coordinator.register_waiter(Waiter::new("x", |_| async {})).unwrap();
     coordinator.check().unwrap();
 }
 

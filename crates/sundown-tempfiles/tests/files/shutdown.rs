@@ -22,7 +22,7 @@ async fn what_is_left_is_removed_at_the_very_end_and_the_stop_is_clean() {
     let index = file(&temp, "index", b"x").await.for_life();
     let seen = left.clone();
     let last = move || assert!(seen.exists(), "hooks before it find everything in its place");
-    coordinator.register_hook("last user", Priority::Low, last).unwrap().detach();
+    coordinator.register_hook("last user", Priority::Low, last).unwrap();
 
     let report = stop(&coordinator).await;
     assert_eq!(report.verdict, Verdict::Clean, "{report}");
@@ -86,7 +86,7 @@ async fn files_are_to_be_had_until_the_hook_has_run_and_not_after() {
         file.persist(out).await?;
         Ok::<_, sundown::BoxError>(())
     });
-    coordinator.register_waiter(save.in_phase(Phase::FLUSH)).unwrap().detach();
+    coordinator.register_waiter(save.in_phase(Phase::FLUSH)).unwrap();
     let report = stop(&coordinator).await;
     assert_eq!(report.verdict, Verdict::Clean, "{report}");
     assert_eq!(fs::read_to_string(scratch.path("saved")).unwrap(), "state");
@@ -100,7 +100,7 @@ async fn files_are_to_be_had_until_the_hook_has_run_and_not_after() {
 async fn a_dropped_service_takes_no_part_in_the_shutdown() {
     let scratch = Scratch::new("dropped");
     let coordinator = coordinator();
-    coordinator.register_waiter(Waiter::new("x", |_| async {})).unwrap().detach();
+    coordinator.register_waiter(Waiter::new("x", |_| async {})).unwrap();
     drop(TempFiles::start(coordinator.clone(), scratch.settings()).await.unwrap());
     coordinator.initiate(Cause::requested("test"));
     assert!(coordinator.run().await.waiter("temp files").is_none());

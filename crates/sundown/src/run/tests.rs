@@ -181,6 +181,25 @@ fn who_blocks_is_named_at_half_at_four_fifths_and_at_the_end() {
 }
 
 #[test]
+fn owned_work_blocks_only_while_there_is_some() {
+    for (is_idle, expected) in [(true, &["hangs"][..]), (false, &["hangs", "work"])] {
+        let mut work = member("work", DRAIN);
+        work.kind = Kind::Work;
+        let mut run = run([member("hangs", DRAIN), work]);
+        begin(&mut run);
+        run.is_work_idle = is_idle;
+        let actions = run.next(at(5000), Event::Tick);
+        let named = actions.iter().find_map(|action| match action {
+            Action::Mark { mark, .. } => Some(&mark.blocking),
+            _ => None,
+        });
+        let named: Vec<&str> =
+            named.expect("half is over").iter().map(|(name, _)| &**name).collect();
+        assert_eq!(named, expected);
+    }
+}
+
+#[test]
 fn a_second_signal_aborts_the_drain_and_goes_to_flush_in_one_step() {
     let mut run = run([member("runs", DRAIN), member("waits", DRAIN), member("saves", FLUSH)]);
     run.plan.orders.push(vec!["runs".into(), "waits".into()]);

@@ -30,7 +30,7 @@ async fn work_begun_while_others_drain_is_run_and_waited_for() {
             count.fetch_add(1, Ordering::SeqCst);
         }));
     });
-    coordinator.register_waiter(waiter).unwrap().detach();
+    coordinator.register_waiter(waiter).unwrap();
     let report = stop(&coordinator).await;
     assert_eq!(sent.load(Ordering::SeqCst), 1, "{report}");
     assert!(report.is_clean() && report.refused == 0);
@@ -44,7 +44,7 @@ async fn what_comes_after_owned_work_cannot_begin_more_and_the_report_counts_it(
         let late = inner.spawn("late", async { panic!("it must not be polled") });
         assert!(late.await.unwrap_err().is_cancelled());
     });
-    coordinator.register_waiter(last).unwrap().detach();
+    coordinator.register_waiter(last).unwrap();
     coordinator.order([Coordinator::OWNED_WORK, "last"]).unwrap();
     let report = stop(&coordinator).await;
     assert_eq!(report.refused, 1);
@@ -87,11 +87,11 @@ fn who_returned_in_time_is_not_taken_to_be_late_when_another_blocks_the_runtime(
         let ledger = idle("ledger").fallback(move |_| async move {
             count.fetch_add(1, Ordering::SeqCst);
         });
-        coordinator.register_waiter(ledger).unwrap().detach();
+        coordinator.register_waiter(ledger).unwrap();
         let blocks = Waiter::new("blocks", |_| async { block(Duration::from_millis(900)) });
-        coordinator.register_waiter(blocks).unwrap().detach();
+        coordinator.register_waiter(blocks).unwrap();
         let save = idle("save").in_phase(Phase::FLUSH);
-        coordinator.register_waiter(save).unwrap().detach();
+        coordinator.register_waiter(save).unwrap();
         stop(&coordinator).await
     });
     assert_eq!(outcome(&report, "ledger"), Some(Outcome::Done), "{report}");
@@ -104,8 +104,8 @@ async fn a_run_that_starts_late_still_flushes_in_what_is_left() {
     for late in [25, 28] {
         let coordinator = coordinator();
         let save = Waiter::new("save", |_| sleep(Duration::from_millis(100)));
-        coordinator.register_waiter(save.in_phase(Phase::FLUSH)).unwrap().detach();
-        coordinator.register_waiter(Waiter::new("drain", |_| pending::<()>())).unwrap().detach();
+        coordinator.register_waiter(save.in_phase(Phase::FLUSH)).unwrap();
+        coordinator.register_waiter(Waiter::new("drain", |_| pending::<()>())).unwrap();
         coordinator.initiate(Cause::requested("test"));
         sleep(late * SECOND).await;
         let report = coordinator.run().await;
@@ -118,7 +118,7 @@ async fn a_run_that_starts_late_still_flushes_in_what_is_left() {
 async fn whoever_comes_while_run_waits_is_checked_when_it_comes() {
     let coordinator = coordinator();
     for name in ["a", "b"] {
-        coordinator.register_waiter(idle(name)).unwrap().detach();
+        coordinator.register_waiter(idle(name)).unwrap();
     }
     let wire = async {
         sleep(SECOND).await;
@@ -142,9 +142,9 @@ async fn a_late_waiter_of_the_running_phase_gets_what_it_needs_or_is_refused() {
         sleep(15 * SECOND).await;
         let greedy = inner.register_waiter(idle("greedy").least(20 * SECOND));
         assert!(matches!(greedy, Err(PlanError::LeastTimes { .. })), "{greedy:?}");
-        inner.register_waiter(idle("modest").least(SECOND)).unwrap().detach();
+        inner.register_waiter(idle("modest").least(SECOND)).unwrap();
     });
-    coordinator.register_waiter(slow).unwrap().detach();
+    coordinator.register_waiter(slow).unwrap();
     let report = stop(&coordinator).await;
     assert!(report.is_clean(), "{report}");
     assert!(report.waiter("greedy").is_none() && report.waiter("modest").is_some());
@@ -156,13 +156,13 @@ async fn late_hooks_and_waiters_do_not_run_beside_a_hook() {
     let inner = coordinator.clone();
     let first = Waiter::new("first", move |_| async move {
         let late = Waiter::new("late waiter", |_| sleep(SECOND));
-        inner.register_waiter(late.in_phase(Phase::RELEASE)).unwrap().detach();
+        inner.register_waiter(late.in_phase(Phase::RELEASE)).unwrap();
         let hook = Waiter::new("late hook", |_| sleep(SECOND)).as_hook(Priority::Critical);
-        inner.register_waiter(hook).unwrap().detach();
+        inner.register_waiter(hook).unwrap();
         sleep(SECOND).await;
     });
-    coordinator.register_waiter(first.as_hook(Priority::Normal)).unwrap().detach();
-    coordinator.register_waiter(idle("tidy").as_hook(Priority::Cleanup)).unwrap().detach();
+    coordinator.register_waiter(first.as_hook(Priority::Normal)).unwrap();
+    coordinator.register_waiter(idle("tidy").as_hook(Priority::Cleanup)).unwrap();
     let report = stop(&coordinator).await;
     assert!(report.is_clean(), "{report}");
     let row = |name| report.waiter(name).unwrap();
@@ -181,7 +181,7 @@ async fn the_announcement_is_held_where_it_stands() {
         .phase_before(Phase::ANNOUNCE, Phase::named("warn"), SECOND)
         .build()
         .unwrap();
-    coordinator.register_waiter(idle("x")).unwrap().detach();
+    coordinator.register_waiter(idle("x")).unwrap();
     let report = stop(&coordinator).await;
     let took = |i: usize| report.phases[i].end.unwrap() - report.phases[i].start.unwrap();
     assert_eq!((took(0), took(1)), (Duration::ZERO, 2 * SECOND));
@@ -216,10 +216,10 @@ async fn destructors_and_errors_that_panic_are_their_owners_affair() {
     let coordinator = coordinator();
     let bomb = Bomb;
     let armed = idle("armed").fallback(move |_| async move { drop(bomb) });
-    coordinator.register_waiter(armed).unwrap().detach();
+    coordinator.register_waiter(armed).unwrap();
     let speechless = Waiter::new("speechless", |_| async { Err::<(), _>(Unspeakable) });
-    coordinator.register_waiter(speechless).unwrap().detach();
-    coordinator.register_waiter(idle("save").in_phase(Phase::FLUSH)).unwrap().detach();
+    coordinator.register_waiter(speechless).unwrap();
+    coordinator.register_waiter(idle("save").in_phase(Phase::FLUSH)).unwrap();
     let report = stop(&coordinator).await;
     assert_eq!(outcome(&report, "armed"), Some(Outcome::Done));
     assert_eq!(outcome(&report, "speechless"), Some(Outcome::Panicked));
@@ -233,7 +233,7 @@ async fn a_run_that_is_dropped_can_be_called_again_even_in_its_last_words() {
     let coordinator =
         builder().on_alert(move |_| receive.lock().unwrap().recv().unwrap()).build().unwrap();
     let fails = Waiter::new("fails", |_| async { Err::<(), _>("x") });
-    coordinator.register_waiter(fails).unwrap().detach();
+    coordinator.register_waiter(fails).unwrap();
     coordinator.initiate(Cause::requested("test"));
     let last_words = async {
         let mut phases = coordinator.phases();
@@ -281,13 +281,11 @@ async fn notifications_run_in_order_and_many_slow_ones_do_not_eat_the_cap() {
     let order = Arc::new(Mutex::new(Vec::new()));
     for number in 0..20 {
         let order = order.clone();
-        coordinator
-            .register_notification(format!("n{number}"), move |_| {
-                order.lock().unwrap().push(number);
-            })
-            .detach();
+        coordinator.register_notification(format!("n{number}"), move |_| {
+            order.lock().unwrap().push(number);
+        });
     }
-    coordinator.register_waiter(idle("x")).unwrap().detach();
+    coordinator.register_waiter(idle("x")).unwrap();
     assert!(stop(&coordinator).await.is_clean());
     assert_eq!(*order.lock().unwrap(), (0..20).collect::<Vec<_>>());
 }

@@ -187,7 +187,7 @@ async fn its_fallback_runs_when_it_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_component_never_runs() {
     let coordinator = coordinator();
-    coordinator.register_waiter(idle("twice")).unwrap().detach();
+    coordinator.register_waiter(idle("twice")).unwrap();
     let log = Log::default();
     let entries = log.clone();
     let refused = coordinator.component("twice").run(move |_stop| async move {
@@ -203,7 +203,7 @@ async fn owned_work_is_awaited_beside_components_and_not_confused_with_them() {
     let coordinator = coordinator();
     coordinator.component("feed").run(|stop| async move { stop.wait_owned().await }).unwrap();
     let save = Waiter::new("save", |_deadline| async {});
-    coordinator.register_waiter(save.in_phase(Phase::FLUSH)).unwrap().detach();
+    coordinator.register_waiter(save.in_phase(Phase::FLUSH)).unwrap();
     let report = stop(&coordinator).await;
     assert!(report.waiter(Coordinator::OWNED_WORK).is_none(), "nobody used it");
     assert!(report.is_clean());

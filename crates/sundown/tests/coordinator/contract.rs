@@ -34,7 +34,7 @@ impl Log {
 #[tokio::test(start_paused = true)]
 async fn the_first_cause_wins_and_later_ones_are_told_so() {
     let coordinator = coordinator();
-    coordinator.register_waiter(idle("x")).unwrap().detach();
+    coordinator.register_waiter(idle("x")).unwrap();
     assert!(!coordinator.is_shutting_down());
     assert!(coordinator.initiate(Cause::requested("deploy")));
     assert!(!coordinator.initiate(Cause::failed("db", "gone")));
@@ -48,40 +48,39 @@ async fn notifications_have_run_when_initiate_returns_and_late_ones_run_at_once(
     let log = Log::default();
     for name in ["one", "two"] {
         let log = log.clone();
-        coordinator
-            .register_notification(name, move |cause| log.push(format!("{name} {cause}")))
-            .detach();
+        coordinator.register_notification(name, move |cause| log.push(format!("{name} {cause}")));
     }
     let unwanted = log.clone();
-    drop(coordinator.register_notification("gone", move |_| unwanted.push("gone")));
+    coordinator.register_notification("gone", move |_| unwanted.push("gone")).unregister();
     coordinator.initiate(Cause::requested("test"));
     assert_eq!(log.lines(), ["one requested: test", "two requested: test"]);
     let late = log.clone();
-    coordinator.register_notification("late", move |_| late.push("late")).detach();
+    coordinator.register_notification("late", move |_| late.push("late"));
     assert_eq!(log.lines().last().unwrap(), "late");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_registration_takes_its_waiter_out_of_the_plan() {
+async fn a_registration_lasts_unless_it_is_ended() {
     let coordinator = coordinator();
     let log = Log::default();
-    coordinator.register_waiter(log.waiter("stays")).unwrap().detach();
-    drop(coordinator.register_waiter(log.waiter("goes")).unwrap());
-    drop(coordinator.register_waiter(log.waiter("goes")).unwrap()); // and its name is free again
+    let _ = coordinator.register_waiter(log.waiter("stays")).unwrap();
+    coordinator.register_waiter(log.waiter("goes")).unwrap().unregister();
+    drop(coordinator.register_waiter(log.waiter("goes")).unwrap().scoped()); // its name was free again
+    let _ = coordinator.register_waiter(log.waiter("lasts")).unwrap();
     let report = stop(&coordinator).await;
-    assert_eq!(log.lines(), ["stays"]);
+    assert_eq!(log.lines(), ["stays", "lasts"]);
     assert!(report.waiter("goes").is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registration_dropped_in_its_own_phase_is_waited_for_only_if_it_runs() {
+async fn who_leaves_in_its_own_phase_is_waited_for_only_if_it_runs() {
     let coordinator = coordinator();
     coordinator.order(["first", "second"]).unwrap();
     let second = Arc::new(Mutex::new(None));
     let slot = second.clone();
     let first = Waiter::new("first", move |_| async move { drop(slot.lock().unwrap().take()) });
-    let running = coordinator.register_waiter(first).unwrap();
-    *second.lock().unwrap() = Some(coordinator.register_waiter(idle("second")).unwrap());
+    let running = coordinator.register_waiter(first).unwrap().scoped();
+    *second.lock().unwrap() = Some(coordinator.register_waiter(idle("second")).unwrap().scoped());
     let report = stop(&coordinator).await;
     assert!(report.waiter("second").is_none());
     assert_eq!(outcome(&report, "first"), Some(Outcome::Done));
@@ -97,13 +96,13 @@ async fn late_waiters_join_the_present_and_the_future_but_not_the_past() {
         let past = inner.register_waiter(idle("late").in_phase(Phase::DRAIN));
         assert!(matches!(past, Err(PlanError::PhasePassed { .. })), "{past:?}");
         for phase in [Phase::FLUSH, Phase::RELEASE] {
-            inner.register_waiter(late.waiter("late").in_phase(phase)).unwrap().detach();
+            inner.register_waiter(late.waiter("late").in_phase(phase)).unwrap();
         }
         let greedy = idle("greedy").in_phase(Phase::RELEASE).least(60 * SECOND);
         let refused = inner.register_waiter(greedy);
         assert!(matches!(refused, Err(PlanError::LeastTimes { .. })), "{refused:?}");
     });
-    coordinator.register_waiter(waiter.in_phase(Phase::FLUSH)).unwrap().detach();
+    coordinator.register_waiter(waiter.in_phase(Phase::FLUSH)).unwrap();
     let report = stop(&coordinator).await;
     assert_eq!(report.verdict, Verdict::Clean, "{report}");
     assert_eq!(log.lines(), ["late", "late"]);
@@ -118,10 +117,10 @@ async fn edges_are_kept_and_bridge_those_who_are_not_in_the_phase() {
     coordinator.order(["a", "b", "c"]).unwrap();
     for name in ["c", "a"] {
         let waiter = log.waiter(name).in_phase(Phase::FLUSH);
-        coordinator.register_waiter(waiter).unwrap().detach();
+        coordinator.register_waiter(waiter).unwrap();
     }
     for name in ["c", "b", "a"] {
-        coordinator.register_waiter(log.waiter(name)).unwrap().detach();
+        coordinator.register_waiter(log.waiter(name)).unwrap();
     }
     stop(&coordinator).await;
     assert_eq!(log.lines(), ["a", "b", "c", "a", "c"]);
@@ -140,14 +139,14 @@ async fn hooks_run_alone_by_priority_after_the_waiters_of_their_phase() {
         ("save too", Priority::Critical),
     ] {
         let log = log.clone();
-        coordinator.register_hook(name, priority, move || log.push(name)).unwrap().detach();
+        coordinator.register_hook(name, priority, move || log.push(name)).unwrap();
     }
     let slow = log.clone();
     let waiter = Waiter::new("waiter", move |_| async move {
         sleep(SECOND).await;
         slow.push("waiter");
     });
-    coordinator.register_waiter(waiter.in_phase(Phase::RELEASE)).unwrap().detach();
+    coordinator.register_waiter(waiter.in_phase(Phase::RELEASE)).unwrap();
     stop(&coordinator).await;
     let expected = ["waiter", "save", "save too", "close", "cancel", "disconnect", "tidy"];
     assert_eq!(log.lines(), expected);
@@ -168,7 +167,7 @@ async fn added_phases_take_their_place_and_a_subscriber_misses_none() {
     let waiter = Waiter::new("positions", move |_| async move {
         assert_eq!(inner.phase(), Some(place));
     });
-    coordinator.register_waiter(waiter.in_phase(close.clone())).unwrap().detach();
+    coordinator.register_waiter(waiter.in_phase(close.clone())).unwrap();
     assert_eq!(coordinator.phase(), None);
     let report = stop(&coordinator).await;
     assert_eq!(report.verdict, Verdict::Clean, "{report}");
@@ -184,7 +183,7 @@ async fn added_phases_take_their_place_and_a_subscriber_misses_none() {
 #[tokio::test(start_paused = true)]
 async fn a_cap_given_to_wait_for_shutdown_replaces_the_one_built_in() {
     let coordinator = coordinator();
-    coordinator.register_waiter(Waiter::new("hangs", |_| pending::<()>())).unwrap().detach();
+    coordinator.register_waiter(Waiter::new("hangs", |_| pending::<()>())).unwrap();
     coordinator.initiate(Cause::requested("test"));
     let report = coordinator.wait_for_shutdown(Some(12 * SECOND)).await;
     assert_eq!(report.cap, 12 * SECOND);
@@ -192,14 +191,14 @@ async fn a_cap_given_to_wait_for_shutdown_replaces_the_one_built_in() {
     assert_eq!(ended, Duration::from_millis(12_000 - 240), "nobody needs the time of the others");
     assert_eq!(coordinator.run().await, report, "asked again, it answers the same");
     let refused = builder().budget(Phase::FLUSH, 5 * SECOND).build().unwrap();
-    refused.register_waiter(idle("x")).unwrap().detach();
+    refused.register_waiter(idle("x")).unwrap();
     assert_eq!(refused.wait_for_shutdown(Some(SECOND)).await.exit_code, Some(2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_plan_counts_from_the_cause_and_not_from_run() {
     let coordinator = coordinator();
-    coordinator.register_waiter(Waiter::new("hangs", |_| pending::<()>())).unwrap().detach();
+    coordinator.register_waiter(Waiter::new("hangs", |_| pending::<()>())).unwrap();
     coordinator.initiate(Cause::requested("test"));
     sleep(10 * SECOND).await;
     let report = coordinator.run().await;
@@ -218,7 +217,7 @@ async fn owned_work_is_waited_for_then_aborted_and_named() {
         let late = inner.spawn("too late", async { panic!("it must not be polled") });
         assert!(late.await.unwrap_err().is_cancelled());
     });
-    coordinator.register_waiter(too_late.in_phase(Phase::FLUSH)).unwrap().detach();
+    coordinator.register_waiter(too_late.in_phase(Phase::FLUSH)).unwrap();
     let report = stop(&coordinator).await;
     assert_eq!(polite.await.unwrap(), Cause::requested("test"));
     assert!(hung.await.unwrap_err().is_cancelled());
@@ -247,7 +246,7 @@ async fn handed_back_work_adds_up_and_stays_clean() {
         let waiter = Waiter::new(name, |_| async {
             Ok::<_, std::io::Error>(HandedBack::new(2).note("two are waiting"))
         });
-        coordinator.register_waiter(waiter.in_phase(Phase::FLUSH)).unwrap().detach();
+        coordinator.register_waiter(waiter.in_phase(Phase::FLUSH)).unwrap();
     }
     let report = stop(&coordinator).await;
     assert_eq!((report.handed_back(), report.exit_code, report.is_clean()), (4, Some(0), true));
@@ -260,13 +259,11 @@ async fn a_layer_runs_unchanged_with_the_noop() {
     async fn layer(coordinator: Arc<dyn ShutdownCoordinator>) -> usize {
         let calls = Arc::new(AtomicUsize::new(0));
         let count = calls.clone();
-        coordinator
-            .register_notification("layer", move |_| {
-                count.fetch_add(1, Ordering::SeqCst);
-            })
-            .detach();
-        coordinator.register_waiter(idle("layer")).unwrap().detach();
-        coordinator.register_waiter(idle("layer")).unwrap().detach();
+        coordinator.register_notification("layer", move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        coordinator.register_waiter(idle("layer")).unwrap();
+        coordinator.register_waiter(idle("layer")).unwrap();
         assert!(!coordinator.initiate(Cause::requested("test")));
         assert!(!coordinator.is_shutting_down());
         assert_eq!(coordinator.phase(), None);
@@ -283,7 +280,7 @@ async fn a_thousand_waiters_end_with_the_longest_of_them() {
     for number in 0..1000_u64 {
         let waiter =
             Waiter::new(format!("w{number}"), move |_| sleep(Duration::from_millis(number)));
-        coordinator.register_waiter(waiter).unwrap().detach();
+        coordinator.register_waiter(waiter).unwrap();
     }
     let began = Instant::now();
     let report = stop(&coordinator).await;

@@ -88,7 +88,7 @@ fn phases_outcomes_and_aborted_work_are_counted() {
         runtime.block_on(async {
             let coordinator = builder().build().unwrap();
             let slow = Waiter::new("slow", |_| tokio::time::sleep(Duration::from_secs(2)));
-            coordinator.register_waiter(slow).unwrap().detach();
+            coordinator.register_waiter(slow).unwrap();
             drop(coordinator.spawn("reindex", std::future::pending::<()>()));
             coordinator.order(["slow", Coordinator::OWNED_WORK]).unwrap();
             stop(&coordinator).await;

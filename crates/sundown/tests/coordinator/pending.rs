@@ -23,7 +23,7 @@ async fn stopped(coordinator: &Coordinator) -> Report {
 #[tokio::test(start_paused = true)]
 async fn who_is_cut_off_is_reported_with_what_it_was_waiting_for() {
     let coordinator = coordinator();
-    coordinator.register_waiter(web()).unwrap().detach();
+    coordinator.register_waiter(web()).unwrap();
     let report = stopped(&coordinator).await;
     assert_eq!(outcome(&report, "web"), Some(Outcome::TimedOut));
     let waiting = report.waiter("web").unwrap().pending.clone().unwrap();
@@ -39,7 +39,7 @@ async fn who_is_cut_off_is_reported_with_what_it_was_waiting_for() {
 #[tokio::test(start_paused = true)]
 async fn while_it_runs_everybody_who_looks_is_told() {
     let coordinator = coordinator();
-    coordinator.register_waiter(web()).unwrap().detach();
+    coordinator.register_waiter(web()).unwrap();
     coordinator.initiate(Cause::requested("test"));
     let looks = async {
         sleep(SECOND).await;
@@ -54,7 +54,7 @@ async fn a_second_signal_keeps_it_too_and_who_ended_well_was_waiting_for_nothing
     let coordinator = coordinator();
     let quick = Waiter::new("quick", |_deadline| async {})
         .pending(|| Pending { total: 1, oldest: Vec::new() });
-    coordinator.register_waiter(quick).unwrap().detach();
+    coordinator.register_waiter(quick).unwrap();
     let report = stopped(&coordinator).await;
     assert_eq!(report.waiter("quick").unwrap().pending, None);
     assert_eq!(report.elapsed, Duration::ZERO);

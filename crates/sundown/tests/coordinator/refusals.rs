@@ -54,7 +54,7 @@ async fn what_cannot_work_is_refused_by_name() {
 }
 
 fn join(coordinator: &Coordinator, waiter: Waiter) -> Result<(), PlanError> {
-    coordinator.register_waiter(waiter)?.detach();
+    coordinator.register_waiter(waiter)?;
     Ok(())
 }
 
@@ -79,7 +79,7 @@ async fn budgets_that_nobody_set_make_room_for_each_other_under_any_cap() {
         let coordinator = Coordinator::builder().cap(seconds * SECOND).build().unwrap();
         for phase in [Phase::DRAIN, Phase::FLUSH, Phase::RELEASE] {
             let hangs = Waiter::new("hangs", |_| std::future::pending::<()>()).in_phase(phase);
-            coordinator.register_waiter(hangs).unwrap().detach();
+            coordinator.register_waiter(hangs).unwrap();
         }
         coordinator.initiate(Cause::requested("test"));
         let report = coordinator.run().await;
@@ -109,4 +109,9 @@ fn listening_twice_is_refused() {
     coordinator.listen_for_signals().unwrap();
     let again = coordinator.listen_for_signals().unwrap_err();
     assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists);
+    let second = builder().build().unwrap();
+    let other = second.listen_for_signals().unwrap_err();
+    assert!(other.to_string().contains("another coordinator of this process listens"), "{other}");
+    drop(coordinator);
+    second.listen_for_signals().expect("the first is gone");
 }

@@ -10,8 +10,8 @@ use tokio::time::sleep;
 async fn the_live_report_says_who_runs_since_when() {
     let coordinator = coordinator();
     let slow = Waiter::new("slow", |_| sleep(3 * SECOND));
-    coordinator.register_waiter(slow).unwrap().detach();
-    coordinator.register_waiter(idle("save").in_phase(Phase::FLUSH)).unwrap().detach();
+    coordinator.register_waiter(slow).unwrap();
+    coordinator.register_waiter(idle("save").in_phase(Phase::FLUSH)).unwrap();
     assert_eq!(coordinator.report().verdict, Verdict::Running);
     coordinator.initiate(Cause::requested("test"));
     let look = async {
@@ -35,7 +35,7 @@ async fn the_report_survives_json_and_draws_whatever_names_there_are() {
             sleep(Duration::from_micros(1500)).await;
             Err::<(), _>("]]> & <b>")
         });
-        coordinator.register_waiter(waiter).unwrap().detach();
+        coordinator.register_waiter(waiter).unwrap();
     }
     let report = stop(&coordinator).await;
     assert_eq!(Report::from_json(&report.to_json()).unwrap(), report);
@@ -53,7 +53,7 @@ async fn the_termination_line_fits_whatever_went_wrong() {
     for number in 0..200 {
         let name = format!("waiter-{number}-{}", "\u{1F4A5}\"\\".repeat(40));
         let waiter = Waiter::new(name, |_| async { Err::<(), _>("\"\n".repeat(5000)) });
-        coordinator.register_waiter(waiter).unwrap().detach();
+        coordinator.register_waiter(waiter).unwrap();
     }
     let line = stop(&coordinator).await.to_line();
     assert!(line.len() <= 4096 && !line.contains('\n'), "{}", line.len());
@@ -73,9 +73,9 @@ async fn a_preview_adds_up_to_the_cap_and_shows_who_comes_after_whom() {
     assert!(coordinator.preview().is_err(), "nobody takes part");
     for (name, least) in [("web", 0), ("tasks", 2)] {
         let waiter = idle(name);
-        coordinator.register_waiter(waiter.least(Duration::from_secs(least))).unwrap().detach();
+        coordinator.register_waiter(waiter.least(Duration::from_secs(least))).unwrap();
     }
-    coordinator.register_hook("files", Priority::Cleanup, || ()).unwrap().detach();
+    coordinator.register_hook("files", Priority::Cleanup, || ()).unwrap();
     coordinator.order(["web", "tasks"]).unwrap();
     let preview = coordinator.preview().unwrap();
     assert_eq!(

@@ -64,7 +64,7 @@ fn stop(runtime: &Runtime, seed: u64) -> anyhow::Result<Run> {
             tokio::time::sleep(pause).await;
             slept.lock().unwrap_or_else(PoisonError::into_inner)[number] = start.elapsed();
         });
-        coordinator.register_waiter(waiter)?.detach();
+        coordinator.register_waiter(waiter)?;
     }
     for &(before, after) in &edges {
         coordinator.order([name(before), name(after)])?;

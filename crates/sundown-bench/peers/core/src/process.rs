@@ -119,7 +119,7 @@ fn all_stuck(waiter: impl Fn(String) -> Waiter) -> anyhow::Result<Arc<Coordinato
     for phase in [Phase::DRAIN, Phase::FLUSH, Phase::RELEASE] {
         for number in 0..4 {
             let waiter = waiter(format!("{phase}-{number}")).in_phase(phase.clone());
-            coordinator.register_waiter(waiter)?.detach();
+            coordinator.register_waiter(waiter)?;
         }
     }
     Ok(coordinator)
@@ -134,8 +134,8 @@ fn ladder() -> anyhow::Result<Arc<Coordinator>> {
         pending::<()>().await;
     });
     let flush = Waiter::new("flush", |_deadline| async { stick("flushing") });
-    coordinator.register_waiter(drain)?.detach();
-    coordinator.register_waiter(flush.in_phase(Phase::FLUSH))?.detach();
+    coordinator.register_waiter(drain)?;
+    coordinator.register_waiter(flush.in_phase(Phase::FLUSH))?;
     Ok(coordinator)
 }
 
