@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use super::*;
 
-/// The drain has some 10 s here. Who does not move in it has a quarter of them, and that is all.
-const GIVEN_UP: Duration = Duration::from_secs(6);
+/// The drain has some 20 s here. Who does not move in it has a quarter of them, and a quarter of what is left
+/// then, and that is all.
+const GIVEN_UP: Duration = Duration::from_secs(12);
 const SOME: usize = 24 << 10;
 
 pub(super) async fn some() -> HttpResponse {
