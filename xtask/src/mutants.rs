@@ -1,7 +1,7 @@
 //! `mutants`: whether the unit tests of the core's pure parts notice when the code is changed.
 //!
-//! Not part of `test`: it builds the core once for each mutant. What cannot be noticed, because it
-//! changes nothing, is listed with its reason in `.cargo/mutants.toml`.
+//! Not part of `test`: it builds the core once for each mutant. A mutant that nothing notices needs a
+//! test; one that changes nothing would be listed with its reason in `.cargo/mutants.toml`, and there is none.
 
 use anyhow::bail;
 
