@@ -73,6 +73,10 @@ const MISDEEDS: &[(&str, &str, Misdeed)] = &[
         Ok(())
     }),
     (SECOND_TRY, "a coordinator before this one, dropped when its start failed", |_| Ok(())),
+    ("save-blocking", "nothing bad: a waiter in flush that needs no runtime", |c| {
+        let save = Waiter::blocking("save-blocking", |_| say("saved on a thread"));
+        add(c, save.in_phase(Phase::FLUSH))
+    }),
     ("block-runtime", "owned work that blocks every runtime thread from the start", |c| {
         for _ in 0..2 {
             drop(c.spawn("spinner", async { block() }));
@@ -141,8 +145,12 @@ fn main() -> Exit {
         .with_ansi(false)
         .with_target(false)
         .init();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    // With one thread for everything, what blocks it blocks the coordinator, too.
+    let runtime = if std::env::args().any(|argument| argument == "threads=one") {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()
+    } else {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    };
     let result = runtime.map_err(BoxError::from).map(|runtime| runtime.block_on(serve()));
     Exit::of(result.and_then(|exit| exit))
 }
@@ -212,6 +220,7 @@ fn set(settings: Builder, name: &str, value: &str) -> Result<Builder, BoxError> 
         "announce" => settings.announce(millis()?),
         "flush" => settings.budget(Phase::FLUSH, millis()?),
         "report" => settings.report_path(value),
+        "threads" if value == "one" => settings,
         "message" => settings.termination_message(value),
         "alerts" if value == "panic" => settings.on_alert(|_| panic!("pager on fire")),
         "alerts" if value == "block" => settings.on_alert(|_| block()),

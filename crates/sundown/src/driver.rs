@@ -18,7 +18,7 @@ use crate::run::{Action, Event, Mark, Return};
 use crate::saved::write_termination_message;
 use crate::sync::locked;
 use crate::telling;
-use crate::waiter::{Body, Name};
+use crate::waiter::{AsyncBody, Body, Name};
 use crate::watchdog::LastWord;
 use crate::{Coordinator, Deadline, Exit, HandedBack, Outcome, Phase, Report, WaiterReport};
 
@@ -189,15 +189,24 @@ impl<'a> Driver<'a> {
     fn start(&mut self, id: MemberId, leg: Leg, until: At) {
         let body = {
             let mut bodies = locked(&self.coordinator.bodies);
-            bodies.get_mut(&id).and_then(|bodies| match leg {
-                Leg::Main => bodies.main.take(),
-                Leg::Fallback => bodies.fallback.take(),
+            bodies.get_mut(&id).and_then(|bodies| match (leg, &bodies.main) {
+                // It stays there for the end by force, until it has begun.
+                (Leg::Main, Some(Body::Blocking(call))) => Some(Body::Blocking(call.clone())),
+                (Leg::Main, _) => bodies.main.take(),
+                (Leg::Fallback, _) => bodies.fallback.take(),
             })
         };
         let Some(body) = body else { return };
         let deadline = Deadline::at(self.began + until);
         let span = telling::waiter_span(&self.span, &self.name_of(id));
-        let abort = self.legs.spawn(perform(body, deadline).instrument(span));
+        let abort = match body {
+            Body::Async(body) => self.legs.spawn(perform(body, deadline).instrument(span)),
+            // Without a task around it, it needs no worker that is free.
+            Body::Blocking(call) => self.legs.spawn_blocking(move || {
+                let result = span.in_scope(|| call.run(deadline));
+                (Instant::now(), result.map_err(|error| chain(&*error)))
+            }),
+        };
         self.running.insert(abort.id(), (id, leg));
         self.aborts.insert(id, abort);
     }
@@ -300,7 +309,7 @@ impl<'a> Driver<'a> {
 
 /// Runs a body to its end, and says when that was. Errors are put into words here, where a panic
 /// in their `Display` is the body's own.
-async fn perform(body: Body, deadline: Deadline) -> (Instant, Result<HandedBack, String>) {
+async fn perform(body: AsyncBody, deadline: Deadline) -> (Instant, Result<HandedBack, String>) {
     let result = body(deadline).await.map_err(|error| chain(&*error));
     (Instant::now(), result)
 }
@@ -375,7 +384,7 @@ impl Coordinator {
 }
 
 /// An error with everything that caused it, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -79,6 +79,7 @@ mod coordinator;
 pub mod dag;
 mod deadline;
 mod driver;
+mod forced_flush;
 mod handle;
 mod metrics;
 mod noop;

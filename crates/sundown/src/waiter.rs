@@ -4,20 +4,28 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::panic::resume_unwind;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::pending::PendingFn;
+use crate::sync::{Mutex, locked};
 use crate::{BoxError, Deadline, HandedBack, Pending, Phase, WaiterResult};
 
 /// The name of a participant, as it stands in logs and reports.
 pub(crate) type Name = Cow<'static, str>;
 pub(crate) type BodyResult = Result<HandedBack, BoxError>;
-pub(crate) type Body =
+pub(crate) type AsyncBody =
     Box<dyn FnOnce(Deadline) -> Pin<Box<dyn Future<Output = BodyResult> + Send>> + Send>;
+
+/// What a waiter does.
+pub(crate) enum Body {
+    Async(AsyncBody),
+    /// On a thread.
+    Blocking(Call),
+}
 
 /// In which order the hooks of a phase run: one after the other, `Critical` first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +77,30 @@ pub struct Waiter {
     pub(crate) pending: Option<PendingFn>,
 }
 
+/// A body that needs no runtime, for whoever takes it first.
+#[derive(Clone)]
+pub(crate) struct Call(Arc<Mutex<Option<CallBody>>>);
+
+pub(crate) type CallBody = Box<dyn FnOnce(Deadline) -> BodyResult + Send>;
+
+impl Call {
+    fn new(body: impl FnOnce(Deadline) -> BodyResult + Send + 'static) -> Self {
+        Call(Arc::new(Mutex::new(Some(Box::new(body)))))
+    }
+
+    pub(crate) fn take(&self) -> Option<CallBody> {
+        locked(&self.0).take()
+    }
+
+    /// Runs it here, if nobody has taken it.
+    pub(crate) fn run(&self, deadline: Deadline) -> BodyResult {
+        match self.take() {
+            Some(body) => body(deadline),
+            None => Err("it ran already, when the process was to be ended".into()),
+        }
+    }
+}
+
 pub(crate) struct Fallback {
     pub(crate) body: Body,
     pub(crate) least: Duration,
@@ -95,13 +127,15 @@ impl Waiter {
 
     /// A waiter whose body is an ordinary function or closure. It runs on tokio's pool for
     /// blocking calls, so it may block. It cannot be aborted: past its deadline it is reported
-    /// and left behind.
+    /// and left behind. One in [`Phase::FLUSH`] is run even when the runtime is blocked to the end: on a
+    /// thread of its own, in the moment that is kept back of the cap for the last words.
     pub fn blocking<F, R>(name: impl Into<Cow<'static, str>>, body: F) -> Self
     where
         F: FnOnce(Deadline) -> R + Send + 'static,
         R: WaiterResult + 'static,
     {
-        Waiter::new(name, |deadline| on_blocking_thread(move || body(deadline).into_result()))
+        let call = Call::new(|deadline| body(deadline).into_result());
+        Waiter { body: Body::Blocking(call), ..Waiter::new(name, |_deadline| async {}) }
     }
 
     /// The same waiter with another body.
@@ -179,19 +213,8 @@ where
     F: FnOnce(Deadline) -> Fut + Send + 'static,
     Fut: Future<Output: WaiterResult> + Send + 'static,
 {
-    Box::new(|deadline| {
+    Body::Async(Box::new(|deadline| {
         let future = body(deadline);
         Box::pin(async move { future.await.into_result() })
-    })
-}
-
-/// Runs a function where it may block, and lets its panic be the caller's.
-async fn on_blocking_thread<T: Send + 'static>(
-    function: impl FnOnce() -> Result<T, BoxError> + Send + 'static,
-) -> Result<T, BoxError> {
-    match tokio::task::spawn_blocking(function).await {
-        Ok(result) => result,
-        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-        Err(error) => Err(error.into()),
-    }
+    }))
 }

@@ -280,17 +280,18 @@ fn spawn_beginner(coordinator: Weak<Coordinator>) -> io::Result<SyncSender<Signa
 /// The thread that writes the report of a process ended by force: files may hang, and so may the
 /// alert callback.
 struct Scribe {
-    orders: SyncSender<Force>,
+    orders: SyncSender<(Force, Instant)>,
     written: Receiver<()>,
     is_used: AtomicBool,
 }
 
 fn spawn_scribe(coordinator: Weak<Coordinator>) -> io::Result<Scribe> {
-    let (orders, inbox) = sync_channel::<Force>(1);
+    let (orders, inbox) = sync_channel(1);
     let (done, written) = sync_channel::<()>(1);
     spawn("sundown-scribe", move || {
-        let Ok(force) = inbox.recv() else { return };
+        let Ok((force, until)) = inbox.recv() else { return };
         if let Some(coordinator) = coordinator.upgrade() {
+            coordinator.flush_by_force(until);
             let report = coordinator.forced_report(force);
             coordinator.write_report(&report);
             coordinator.settings.alert.call(&Alert::Forced(Box::new(report.clone())));
@@ -303,7 +304,9 @@ fn spawn_scribe(coordinator: Weak<Coordinator>) -> io::Result<Scribe> {
 
 impl Scribe {
     fn write(&self, force: Force, until: Instant) {
-        if !self.is_used.swap(true, Ordering::Relaxed) && self.orders.try_send(force).is_ok() {
+        if !self.is_used.swap(true, Ordering::Relaxed)
+            && self.orders.try_send((force, until)).is_ok()
+        {
             let _ = self.written.recv_timeout(until.saturating_duration_since(Instant::now()));
         }
     }

@@ -117,3 +117,24 @@ fn a_failed_component_takes_the_service_down_in_good_order() {
         assert_eq!(outcome(&scratch.report(), "save"), Outcome::Done);
     }
 }
+
+#[test]
+fn what_needs_no_runtime_is_saved_although_every_worker_is_blocked() {
+    for threads in ["", " threads=one"] {
+        let misdeeds = format!("block-runtime save-blocking{threads}");
+        let (exit, report) = check("saved", &format!("{misdeeds} cap=6000"), 1);
+        assert!(exit.stdout.contains("saved on a thread"), "{}", exit.stdout);
+        assert_eq!(outcome(&report, "save-blocking"), Outcome::Done);
+        assert_eq!(outcome(&report, "save"), Outcome::Skipped, "this one needs a worker");
+        // By a third signal, too: in the 40 ms that it leaves.
+        let scratch = Scratch::new("saved-by-three");
+        let mut process = start(scratch.misbehave(&format!("{misdeeds} cap=60000")));
+        for _ in 0..3 {
+            process.signal(Signal::Term).unwrap();
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+        let exit = process.wait(PATIENCE).unwrap();
+        assert_eq!(exit.code, Some(1));
+        assert!(exit.stdout.contains("saved on a thread"), "{}", exit.stdout);
+    }
+}
