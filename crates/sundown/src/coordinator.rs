@@ -1,5 +1,6 @@
 //! The coordinator: who takes part, whether it has begun, and the way to run the plan.
 
+mod last_words;
 #[cfg(all(test, sundown_loom))]
 mod loom;
 mod members;

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::pending;
-use std::io;
-use std::path::Path;
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -15,12 +14,10 @@ use crate::panics::{message_of, quietly};
 use crate::pending::ask;
 use crate::run::member::{At, Fault, Kind, Leg, MemberId, State};
 use crate::run::{Action, Event, Mark, Return};
-use crate::saved::write_termination_message;
 use crate::sync::locked;
 use crate::telling;
-use crate::waiter::{AsyncBody, Body, Name};
-use crate::watchdog::LastWord;
-use crate::{Coordinator, Deadline, Exit, HandedBack, Outcome, Phase, Report, WaiterReport};
+use crate::waiter::{AsyncBody, Body, Call, Name};
+use crate::{Coordinator, Deadline, HandedBack, Outcome, Phase, Report, WaiterReport};
 
 /// The longest the plan's end waits for alert callbacks that are still running.
 const ALERT_PATIENCE: Duration = Duration::from_secs(5);
@@ -201,11 +198,9 @@ impl<'a> Driver<'a> {
         let span = telling::waiter_span(&self.span, &self.name_of(id));
         let abort = match body {
             Body::Async(body) => self.legs.spawn(perform(body, deadline).instrument(span)),
-            // Without a task around it, it needs no worker that is free.
-            Body::Blocking(call) => self.legs.spawn_blocking(move || {
-                let result = span.in_scope(|| call.run(deadline));
-                (Instant::now(), result.map_err(|error| chain(&*error)))
-            }),
+            Body::Blocking(call) => {
+                self.legs.spawn(perform_blocking(call, deadline).instrument(span))
+            }
         };
         self.running.insert(abort.id(), (id, leg));
         self.aborts.insert(id, abort);
@@ -314,74 +309,19 @@ async fn perform(body: AsyncBody, deadline: Deadline) -> (Instant, Result<Handed
     (Instant::now(), result)
 }
 
-type Joined = Result<(Id, (Instant, Result<HandedBack, String>)), JoinError>;
-
-impl Coordinator {
-    /// Makes this the exit code that counts. If the watchdog was quicker it is ending the process,
-    /// and `main` must not be faster.
-    pub(crate) async fn claim_last_word(&self, exit: Exit) {
-        let _ = self.last_word.set(LastWord::Plan(exit));
-        if self.last_word.get() == Some(&LastWord::Force) {
-            pending::<()>().await;
-        }
-    }
-
-    /// Puts the report where it outlives the process, and lets the watchdog count down the rest.
-    pub(crate) fn leave_report(&self, report: &Report) {
-        self.write_report(report);
-        if let Some(watch) = self.watch.get() {
-            watch.has_ended(report.exit());
-        }
-    }
-
-    /// Says, once, that a process runs, until there is more to say.
-    pub(crate) fn write_running_report(&self) {
-        if let Some(file) = &self.settings.report_file
-            && self.is_marked.set(()).is_ok()
-        {
-            self.told_or_logged(file.write(&Report::running()), file.path());
-        }
-    }
-
-    /// Writes the report wherever it was asked for; what fails is logged, and changes nothing.
-    pub(crate) fn write_report(&self, report: &Report) {
-        if let Some(file) = &self.settings.report_file {
-            self.told_or_logged(file.write(report), file.path());
-        }
-        let path = &self.settings.termination_message;
-        let mut has_last = locked(&self.has_last_message);
-        *has_last = true;
-        self.told_or_logged(write_termination_message(path, || report.to_line()), path);
-    }
-
-    /// Leaves a first termination message, for a process that is killed before its report. On a
-    /// thread of its own: the file may hang, and the shutdown must not.
-    pub(crate) fn begin_termination_message(&self) {
-        if !self.settings.termination_message.exists() {
-            return;
-        }
-        let me = self.me.clone();
-        let begun = crate::watchdog::spawn("sundown-message", move || {
-            let Some(me) = me.upgrade() else { return };
-            let line = me.report_so_far().to_line();
-            let has_last = locked(&me.has_last_message);
-            if !*has_last {
-                let path = &me.settings.termination_message;
-                me.told_or_logged(write_termination_message(path, || line), path);
-            }
-        });
-        if let Err(error) = begun {
-            quietly(|| tracing::warn!(%error, "cannot write a first termination message"));
-        }
-    }
-
-    fn told_or_logged(&self, written: io::Result<()>, path: &Path) {
-        if let Err(error) = written {
-            let path = path.display();
-            quietly(|| tracing::error!(%path, %error, "cannot save the shutdown report"));
-        }
-    }
+/// The same where it may block. Its panic is the task's.
+async fn perform_blocking(call: Call, deadline: Deadline) -> (Instant, Result<HandedBack, String>) {
+    let span = Span::current();
+    let run = move || span.in_scope(|| call.run(deadline));
+    let result = match tokio::task::spawn_blocking(run).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(error) => Err(error.into()),
+    };
+    (Instant::now(), result.map_err(|error| chain(&*error)))
 }
+
+type Joined = Result<(Id, (Instant, Result<HandedBack, String>)), JoinError>;
 
 /// An error with everything that caused it, in one line.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
