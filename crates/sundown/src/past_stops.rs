@@ -59,17 +59,18 @@ impl PastStop {
 
     /// Keeps it beside the report file, with the latest of those that are there.
     pub(crate) fn keep(&self, report_path: &Path, most: usize) -> io::Result<()> {
-        if most > 0 {
-            let directory = directory(report_path);
-            match fs::create_dir(&directory) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
-            if !fs::symlink_metadata(&directory)?.is_dir() {
-                return Err(io::Error::new(io::ErrorKind::NotADirectory, "not a directory"));
-            }
-            replace(&kept_as(report_path, self), &self.report)?;
+        if most == 0 {
+            return Ok(());
         }
+        let directory = directory(report_path);
+        match fs::create_dir(&directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        if !fs::symlink_metadata(&directory)?.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, "not a directory"));
+        }
+        replace(&kept_as(report_path, self), &self.report)?;
         let kept = kept(report_path)?;
         let too_many = kept.len().saturating_sub(most);
         kept[..too_many].iter().try_for_each(fs::remove_file)
